@@ -1,0 +1,48 @@
+# `make` lists the commands. Each one first sets up what it needs, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
+
+.DEFAULT_GOAL := help
+.PHONY: help book lab test test-full test-browser execute lint bench clean
+
+help:  ## list these commands
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "This course needs Python 3.11, 3.12 or 3.13; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	touch $@
+
+book: $(READY)  ## build the book into _build/html
+	$(BIN)/jupyter-book build --quiet -W -n --keep-going .
+	@echo "Open file://$(CURDIR)/_build/html/index.html"
+
+lab: $(READY)  ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab chapters
+
+test: $(READY)  ## test the package and re-run every notebook on the sample (minutes)
+	LENET_COURSE_DATA=sample $(BIN)/python -m pytest --nbval --nbval-current-env tests chapters --ignore tests/browser --cov
+
+test-full: $(READY)  ## the same tests on the full data
+	LENET_COURSE_DATA=full $(BIN)/python -m pytest --nbval --nbval-current-env tests chapters --ignore tests/browser --cov
+
+test-browser: book  ## open every page of the book in a real browser
+	$(BIN)/python -m pytest tests/browser
+
+execute: $(READY)  ## re-run the notebooks on the full data and store them (CHAPTERS=chapters/12_output_size.ipynb for one)
+	LENET_COURSE_DATA=full $(BIN)/python tools/execute_notebooks.py $(CHAPTERS)
+
+lint: $(READY)  ## check the style of code and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(READY)  ## measure speed, side by side in one run
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the built book, caches and the environment
+	rm -rf _build $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The package behind the course: one concept a module, imported by name."""
