@@ -1,0 +1,109 @@
+"""Checkers for the exercises: they say which case failed, what came out and what should have.
+
+A checker takes the reader's function, tries it on several cases against a reference, prints one
+line with a check mark if all agree, and raises `CheckFailed` at the first case that does not.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+class CheckFailed(AssertionError):
+    """The reader's function is not right yet; the message says on which case and how."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the reader's function and what it should return.
+
+    Attributes
+    ----------
+    args : tuple
+        Positional arguments.
+    expected : object
+        A number, a tuple or an array.
+    kwargs : dict
+        Keyword arguments.
+    hint : str
+        Said when this case fails.
+    """
+
+    args: tuple
+    expected: object
+    kwargs: dict = field(default_factory=dict)
+    hint: str = ""
+
+
+def run_cases(function, cases):
+    """Call a function on each case and compare shapes and values with what is expected.
+
+    Parameters
+    ----------
+    function : callable
+    cases : sequence of Case
+
+    Raises
+    ------
+    TypeError
+        If `function` is not callable.
+    CheckFailed
+        At the first case that raises, that returns another shape, or whose values differ by
+        more than 1e-6 relative or 1e-8 absolute, or whose arguments were changed.
+    """
+    if not callable(function):
+        raise TypeError(f"give the checker your function itself, not its result {function!r}")
+    for number, case in enumerate(cases, start=1):
+        call = _call_text(function, case)
+        before = [np.array(arg, copy=True) for arg in case.args]
+        try:
+            result = function(*case.args, **case.kwargs)
+        except Exception as error:
+            problem = f"raised {type(error).__name__}: {error}"
+        else:
+            problem = _difference(result, case.expected)
+            if not problem and any(
+                not np.array_equal(a, b) for a, b in zip(before, case.args, strict=True)
+            ):
+                problem = "changed its argument; work on a copy"
+        if problem:
+            hint = f" Hint: {case.hint}" if case.hint else ""
+            raise CheckFailed(f"✘ case {number} of {len(cases)}: {call} {problem}.{hint}")
+    print(f"✔ {function.__name__}: all {len(cases)} cases agree")
+
+
+def _difference(result, expected):
+    """Say how `result` differs from `expected`, or return an empty string."""
+    if result is None:
+        return "returned None; is a return missing?"
+    try:
+        result_array = np.asarray(result, dtype=float)
+    except (TypeError, ValueError):
+        return f"returned {result!r}, which is not numbers; expected {_short(expected)}"
+    expected_array = np.asarray(expected, dtype=float)
+    if result_array.shape != expected_array.shape:
+        return f"returned shape {result_array.shape}, expected {expected_array.shape}"
+    wrong = ~np.isclose(result_array, expected_array, rtol=1e-6, atol=1e-8, equal_nan=True)
+    if not wrong.any():
+        return ""
+    if wrong.ndim == 0:
+        return f"returned {_short(result)}, expected {_short(expected)}"
+    first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return (
+        f"differs in {wrong.sum()} of {wrong.size} values; at {first} it is "
+        f"{result_array[first]:g}, expected {expected_array[first]:g}"
+    )
+
+
+def _call_text(function, case):
+    parts = [_short(arg) for arg in case.args]
+    parts += [f"{name}={_short(value)}" for name, value in case.kwargs.items()]
+    return f"{getattr(function, '__name__', 'your function')}({', '.join(parts)})"
+
+
+def _short(value):
+    if isinstance(value, np.ndarray) and value.size > 6:
+        return f"array of shape {value.shape}"
+    if isinstance(value, np.ndarray):
+        return f"np.array({value.tolist()})"
+    return repr(value)

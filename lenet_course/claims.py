@@ -1,0 +1,37 @@
+"""A sentence of the text that must hold."""
+
+
+def claim(sentence, holds):
+    """Print a sentence of the text with a check mark, or fail.
+
+    Every conclusion that a chapter draws from a measurement ends in a claim, so that
+    re-running the notebooks re-checks the text.
+
+    Parameters
+    ----------
+    sentence : str
+        What the text says, in full.
+    holds : bool
+        Whether the measurement bears it out: one truth value, not an array of them.
+
+    Raises
+    ------
+    AssertionError
+        If the sentence does not hold; the message is the sentence.
+    TypeError
+        If `holds` is not a single truth value. (A comparison of arrays needs ``.all()``
+        or ``.any()``, and a bare number is a forgotten comparison.)
+
+    Examples
+    --------
+    >>> claim("a window of 3 has 10 places on a row of 12", 12 - 3 + 1 == 10)
+    ✔ a window of 3 has 10 places on a row of 12
+    """
+    if type(holds).__name__ not in ("bool", "bool_"):  # Python's bool or NumPy's, no tensor needed
+        raise TypeError(
+            f"a claim is True or False, but {sentence!r} was given {holds!r}; "
+            "compare it with something, and reduce an array with .all() or .any()"
+        )
+    if not holds:
+        raise AssertionError(f"✘ does not hold: {sentence}")
+    print(f"✔ {sentence}")
