@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from lenet_course.checks import Case, CheckFailed, run_cases
+
+DOUBLE = [
+    Case((2,), 4),
+    Case((np.arange(3.0),), np.array([0.0, 2.0, 4.0]), hint="multiply by two"),
+    Case((np.zeros((2, 4)),), np.zeros((2, 4))),
+]
+
+
+def test_a_right_function_passes(capsys):
+    def double(x):
+        return 2 * x
+
+    run_cases(double, DOUBLE)
+    assert capsys.readouterr().out == "✔ double: all 3 cases agree\n"
+
+
+def with_late_error(x):
+    return 2 * x if np.ndim(x) == 0 else x / "2"
+
+
+def in_place(x):
+    x *= 2
+    return x
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: None, r"case 1 of 3: <lambda>\(2\) returned None; is a return missing"),
+        (lambda x: "four", "returned 'four', which is not numbers; expected 4"),
+        (lambda x: 3 * x, r"returned 6, expected 4"),
+        (lambda x: 2 + x, r"case 2 of 3: .* at \(0,\) it is 2, expected 0\. Hint: multiply by two"),
+        (lambda x: 2 * x if np.ndim(x) < 2 else x[0], r"case 3 of 3: .*shape \(4,\), expected"),
+        (with_late_error, "case 2 of 3: .*raised .*Error"),
+        (in_place, r"case 2 of 3: in_place\(np.array\(.*changed its argument; work on a copy"),
+    ],
+)
+def test_a_wrong_function_is_told_what_is_wrong(function, message):
+    cases = [
+        Case(tuple(np.copy(a) for a in case.args), case.expected, hint=case.hint) for case in DOUBLE
+    ]
+    cases[0] = Case((2,), 4)
+    with pytest.raises(CheckFailed, match=message):
+        run_cases(function, cases)
+
+
+def test_keyword_arguments_are_shown():
+    def f(x, axis):
+        return 1
+
+    with pytest.raises(CheckFailed, match=r"f\(array of shape \(9,\), axis=0\) returned"):
+        run_cases(f, [Case((np.zeros(9),), 0, {"axis": 0})])
+
+
+def test_a_result_is_no_function():
+    with pytest.raises(TypeError, match="your function itself"):
+        run_cases(4, DOUBLE)
