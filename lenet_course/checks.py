@@ -107,3 +107,32 @@ def _short(value):
     if isinstance(value, np.ndarray):
         return f"np.array({value.tolist()})"
     return repr(value)
+
+
+def lenet_shapes(function):
+    """Check a function (size, padding) → the four sizes of LeNet's maps, from conv 1 to pool 2.
+
+    The first 5×5 convolution is padded, the second is not, and each is followed by pooling in
+    2×2 windows.
+    """
+    cases = [
+        Case((28, 2), (28, 14, 10, 5)),
+        Case((28, 0), (24, 12, 8, 4), hint="use the padding that came in, for conv 1 only"),
+        Case((64, 2), (64, 32, 28, 14)),
+        Case((31, 0), (27, 13, 9, 4), hint="pooling rounds down: a lone row at the end is dropped"),
+    ]
+    run_cases(function, cases)
+
+
+def partial_conv_parameters(function):
+    """Check a function (maps seen by each filter, kernel size) → parameters with biases.
+
+    The first argument lists, for every output channel, how many input maps it is connected to.
+    """
+    cases = [
+        Case(([1], 5), 26, hint="one kernel of 25 weights and one bias"),
+        Case(([6] * 16, 5), 2416, hint="each filter has a bias of its own"),
+        Case(([1, 2, 3], 3), 57),
+        Case(([3, 3, 4], 1), 13),
+    ]
+    run_cases(function, cases)

@@ -4,6 +4,7 @@ Colors, fonts and resolution come from ``chapters/matplotlibrc``.
 """
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 
 def image(ax, pixels, values=False, **imshow):
@@ -156,4 +157,122 @@ def confusion_matrix(ax, counts, classes):
     ax.set(xlabel="predicted", ylabel="true", xticks=ticks, yticks=ticks)
     ax.set_xticklabels(classes, rotation=0 if max(map(len, classes)) < 3 else 90)
     ax.set_yticklabels(classes)
+    return ax
+
+
+def feature_maps(ax, maps, columns, **imshow):
+    """Draw all maps of one layer side by side on one gray scale.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    maps : array_like, (C, H, W)
+        For a vector of C numbers, its shape (C, 1, 1).
+    columns : int
+        Maps per row; the last row may stay short.
+    **imshow
+        Passed on to `Axes.imshow`. Without ``vmin`` and ``vmax``, black is the lowest value of
+        all maps and white the highest.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `maps` has another number of axes, or `columns` is below 1.
+    """
+    maps = np.asarray(maps, dtype=float)
+    if maps.ndim != 3 or columns < 1:
+        raise ValueError(
+            f"maps to draw have shape (C, H, W) and at least 1 column, got {maps.shape} and "
+            f"columns={columns}; leave the batch axis out, and reshape a vector to (C, 1, 1)"
+        )
+    C, H, W = maps.shape
+    zoom = 1 if H > 1 else 4  # single numbers become squares, so that the gap stays thin
+    height, width, gap = H * zoom, W * zoom, 1
+    rows = -(-C // columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    for i, one in enumerate(maps):
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = one.repeat(zoom, 0).repeat(zoom, 1)
+    ax.imshow(sheet, **imshow)
+    ax.set_axis_off()
+    return ax
+
+
+def network_blocks(ax, shapes, labels):
+    """Draw a network from top to bottom to scale: one unit of area for each number.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Its y axis is turned to point down; give the figure about 0.75 inches per layer.
+    shapes : sequence of tuple of int
+        (C, H, W) of the maps at each stage, or (C,) of a vector.
+    labels : sequence of str
+        One per stage. The shape and the count of numbers are written after it.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is not one label per shape.
+    """
+    if len(shapes) != len(labels):
+        raise ValueError(f"{len(shapes)} shapes need as many labels, got {len(labels)}")
+    top, widest = 0, 0
+    for shape, label in zip(shapes, labels, strict=True):
+        C, H, W = (*shape, 1, 1)[:3]
+        step = W + (2 if H > 1 else 0)  # the numbers of a vector touch
+        vector = {} if H > 1 else {"linewidth": 0}
+        color = f"C{0 if H > 1 else 1}"
+        written = "×".join(map(str, shape))
+        if len(shape) > 1:
+            written += f" = {C * H * W:,}"
+        ax.text(0, top + 8, f"{label}: {written}", va="baseline")
+        for c in range(C):
+            ax.add_patch(Rectangle((c * step, top + 11), W, H, color=color, **vector))
+        top += H + 24 if H > 1 else 23
+        widest = max(widest, C * step)
+    ax.set(xlim=(-1, widest), ylim=(top, 0), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
+def share_bars(ax, labels, shares):
+    """Draw several shares of a whole per label as bars side by side, each with its percentage.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    labels : sequence of str
+        Written at the left, the first at the top.
+    shares : dict of str to sequence of float
+        For each kind of bar its name and one share, 0 to 1, per label.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If a kind has not one share per label.
+    """
+    places, thickness = np.arange(len(labels)), 0.8 / len(shares)
+    for i, (name, values) in enumerate(shares.items()):
+        if len(values) != len(labels):
+            raise ValueError(f"{len(labels)} labels need as many shares, {name} has {len(values)}")
+        lowest = places - 0.4 + thickness / 2
+        bars = ax.barh(lowest + i * thickness, np.asarray(values), 0.9 * thickness, label=name)
+        ax.bar_label(bars, [f"{value:.1%}" for value in values], padding=3)
+    ax.set(yticks=places, yticklabels=labels, xlim=(0, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
+    ax.xaxis.set_major_formatter("{x:.0%}")
+    ax.invert_yaxis()
+    ax.legend()
     return ax

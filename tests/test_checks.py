@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from lenet_course import checks
 from lenet_course.checks import Case, CheckFailed, run_cases
 
 DOUBLE = [
@@ -59,3 +60,58 @@ def test_keyword_arguments_are_shown():
 def test_a_result_is_no_function():
     with pytest.raises(TypeError, match="your function itself"):
         run_cases(4, DOUBLE)
+
+
+def lenet_sizes(size, padding):
+    conv1 = size + 2 * padding - 4
+    pool1 = conv1 // 2
+    return conv1, pool1, pool1 - 4, (pool1 - 4) // 2
+
+
+def test_lenet_shapes_accepts(capsys):
+    checks.lenet_shapes(lenet_sizes)
+    assert "all 4 cases agree" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda size, padding: lenet_sizes(size, 2), "case 2 of 4.*padding that came in"),
+        (lambda size, padding: lenet_sizes(size, padding)[:3], r"shape \(3,\), expected \(4,\)"),
+        (
+            lambda size, padding: (
+                *lenet_sizes(size, padding)[:1],
+                *(-(-n // 2) for n in lenet_sizes(size, padding)[:1]),
+                *lenet_sizes(size, padding)[2:],
+            ),
+            "case 4 of 4.*rounds down",
+        ),
+    ],
+    ids=["ignores padding", "forgets a layer", "rounds up"],
+)
+def test_lenet_shapes_rejects(function, message):
+    with pytest.raises(CheckFailed, match=message):
+        checks.lenet_shapes(function)
+
+
+def test_partial_conv_parameters_accepts(capsys):
+    def count(seen, kernel_size):
+        return sum(n * kernel_size**2 + 1 for n in seen)
+
+    checks.partial_conv_parameters(count)
+    assert "all 4 cases agree" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda seen, k: sum(seen) * k * k, "case 1 of 4.*one bias"),
+        (lambda seen, k: sum(seen) * k * k + 1, "case 2 of 4.*bias of its own"),
+        (lambda seen, k: sum(seen) * (k * k + 1), "case 2 of 4.*returned 2496"),
+        (lambda seen, k: len(seen) * (max(seen) * k * k + 1), "case 3 of 4.*returned 84"),
+    ],
+    ids=["no bias", "one bias in all", "a bias per kernel", "all connected"],
+)
+def test_partial_conv_parameters_rejects(function, message):
+    with pytest.raises(CheckFailed, match=message):
+        checks.partial_conv_parameters(function)

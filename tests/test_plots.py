@@ -101,3 +101,63 @@ def test_confusion_matrix_writes_counts_and_colors_mistakes(ax):
 def test_confusion_matrix_refuses(ax):
     with pytest.raises(ValueError, match="3 classes need a square of counts"):
         plots.confusion_matrix(ax, np.zeros((2, 2)), ["a", "b", "c"])
+
+
+def test_feature_maps_stand_side_by_side_with_gaps(ax):
+    maps = np.arange(12.0).reshape(3, 2, 2)
+    assert plots.feature_maps(ax, maps, columns=2) is ax
+    sheet = ax.images[0].get_array()
+    assert sheet.shape == (5, 5)  # two rows of two maps, one pixel apart
+    np.testing.assert_array_equal(sheet[:2, :2], maps[0])
+    np.testing.assert_array_equal(sheet[:2, 3:], maps[1])
+    np.testing.assert_array_equal(sheet[3:, :2], maps[2])
+    assert np.ma.getmaskarray(sheet)[2].all()
+    assert np.ma.getmaskarray(sheet)[3:, 3:].all()  # the short last row
+    assert ax.images[0].get_clim() == (0, 11)
+
+
+def test_feature_maps_draw_a_vector_as_squares(ax):
+    plots.feature_maps(ax, np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1), columns=3, vmin=0)
+    sheet = ax.images[0].get_array()
+    assert sheet.shape == (4, 14)
+    np.testing.assert_array_equal(sheet[:, 5:9], 2)
+    assert ax.images[0].get_clim() == (0, 3)
+
+
+@pytest.mark.parametrize(("shape", "columns"), [((1, 6, 5, 5), 6), ((120,), 20), ((6, 5, 5), 0)])
+def test_feature_maps_refuse(ax, shape, columns):
+    with pytest.raises(ValueError, match=r"have shape \(C, H, W\) and at least 1 column"):
+        plots.feature_maps(ax, np.zeros(shape), columns)
+
+
+def test_network_blocks_are_to_scale(ax):
+    plots.network_blocks(ax, [(1, 8, 9), (6, 4, 5), (3,)], ["input", "conv", "scores"])
+    sizes = [(block.get_width(), block.get_height()) for block in ax.patches]
+    assert sizes == [(9, 8)] + [(5, 4)] * 6 + [(1, 1)] * 3
+    tops = [block.get_y() for block in ax.patches]
+    assert tops == sorted(tops)
+    assert ax.yaxis_inverted()
+    labels = [text.get_text() for text in ax.texts]
+    assert labels == ["input: 1×8×9 = 72", "conv: 6×4×5 = 120", "scores: 3"]
+
+
+def test_network_blocks_refuse(ax):
+    with pytest.raises(ValueError, match="1 shapes need as many labels, got 2"):
+        plots.network_blocks(ax, [(1, 2, 2)], ["a", "b"])
+
+
+def test_share_bars(ax):
+    plots.share_bars(ax, ["conv", "linear"], {"parameters": [0.25, 0.75], "work": [0.9, 0.1]})
+    parameters, work = ax.containers
+    assert [bar.get_width() for bar in parameters] == [0.25, 0.75]
+    assert [bar.get_width() for bar in work] == [0.9, 0.1]
+    assert [text.get_text() for text in ax.texts] == ["25.0%", "75.0%", "90.0%", "10.0%"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["conv", "linear"]
+    first, second = parameters[0].get_y(), parameters[1].get_y()
+    assert first < second  # the axis points down
+    assert ax.yaxis_inverted()
+
+
+def test_share_bars_refuse(ax):
+    with pytest.raises(ValueError, match="2 labels need as many shares, work has 1"):
+        plots.share_bars(ax, ["conv", "linear"], {"work": [1.0]})
