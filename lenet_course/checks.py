@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lenet_course import scratch
+
 
 class CheckFailed(AssertionError):
     """The reader's function is not right yet; the message says on which case and how."""
@@ -134,5 +136,21 @@ def partial_conv_parameters(function):
         Case(([6] * 16, 5), 2416, hint="each filter has a bias of its own"),
         Case(([1, 2, 3], 3), 57),
         Case(([3, 3, 4], 1), 13),
+    ]
+    run_cases(function, cases)
+
+
+def max_pool2d(function):
+    """Check a function (x, kernel_size, stride) → the max-pooled maps, shape (N, C, OH, OW)."""
+    toy = np.array([[1, 2, 5, 0], [3, 4, 1, 2], [0, 1, 6, 2], [7, 0, 2, 2.0]])[None, None]
+    maps = np.random.default_rng(14).normal(size=(2, 3, 5, 8))
+    batch = maps[:, :2, :4, :4]
+    cases = [
+        Case((toy, 2, 2), scratch.max_pool2d(toy, 2), hint="keep the largest of each window"),
+        Case((-toy - 1, 2, 2), scratch.max_pool2d(-toy - 1, 2), hint="the largest may be negative"),
+        Case((batch, 2, 2), scratch.max_pool2d(batch, 2), hint="pool each channel on its own"),
+        Case((maps, 2, 2), scratch.max_pool2d(maps, 2), hint="H and W differ, and 5 = 2 · 2 + 1"),
+        Case((maps, 3, 2), scratch.max_pool2d(maps, 3, 2), hint="no window may hang over the end"),
+        Case((maps, 2, 3), scratch.max_pool2d(maps, 2, 3), hint="the stride is not the window"),
     ]
     run_cases(function, cases)

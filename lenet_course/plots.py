@@ -4,6 +4,8 @@ Colors, fonts and resolution come from ``chapters/matplotlibrc``.
 """
 
 import numpy as np
+from matplotlib import rcParams
+from matplotlib.colors import to_rgba_array
 from matplotlib.patches import Rectangle
 
 
@@ -275,4 +277,41 @@ def share_bars(ax, labels, shares):
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.invert_yaxis()
     ax.legend()
+    return ax
+
+
+def tinted(ax, values, groups):
+    """Draw numbers in cells, with one tint for the cells that belong together.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    values : array_like, (H, W)
+        What is written into the cells.
+    groups : array_like of int, (H, W)
+        Which cells belong together, counted from 0; a cell of -1 belongs nowhere and stays pale.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is not one group for each value.
+    """
+    values, groups = np.asarray(values), np.asarray(groups)
+    if values.ndim != 2 or values.shape != groups.shape:
+        raise ValueError(f"values {values.shape} and groups {groups.shape} need one shape (H, W)")
+    cycle = to_rgba_array(rcParams["axes.prop_cycle"].by_key()["color"])[:, :3]
+    tints = 1 - 0.4 * (1 - cycle[groups % len(cycle)])  # toward white, so that black reads well
+    tints[groups < 0] = 0.95
+    image(ax, tints)
+    H, W = values.shape
+    ax.hlines(np.arange(H - 1) + 0.5, -0.5, W - 0.5, color="white")
+    ax.vlines(np.arange(W - 1) + 0.5, -0.5, H - 0.5, color="white")
+    ax.spines[:].set_visible(False)
+    for (row, column), value in np.ndenumerate(values):
+        color = "0.5" if groups[row, column] < 0 else "black"
+        ax.text(column, row, f"{value:g}", ha="center", va="center", color=color)
     return ax

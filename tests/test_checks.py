@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lenet_course import checks
+from lenet_course import checks, scratch
 from lenet_course.checks import Case, CheckFailed, run_cases
 
 DOUBLE = [
@@ -115,3 +115,61 @@ def test_partial_conv_parameters_accepts(capsys):
 def test_partial_conv_parameters_rejects(function, message):
     with pytest.raises(CheckFailed, match=message):
         checks.partial_conv_parameters(function)
+
+
+def pooling(reduce=np.max, start=None, size=lambda s, k, stride: (s - k) // stride + 1):
+    """Return a pooling by loops that can be wrong in several ways."""
+
+    def pool(x, kernel_size, stride):
+        N, C, H, W = x.shape
+        OH, OW = (size(s, kernel_size, stride) for s in (H, W))
+        y = np.zeros((N, C, OH, OW))
+        for n, c, i, j in np.ndindex(y.shape):
+            rows = slice(i * stride, i * stride + kernel_size)
+            columns = slice(j * stride, j * stride + kernel_size)
+            window = x[n, c, rows, columns]
+            y[n, c, i, j] = reduce(window) if start is None else max(start, window.max())
+        return y
+
+    return pool
+
+
+def swapped(x, kernel_size, stride):
+    return pooling()(x.swapaxes(2, 3), kernel_size, stride)
+
+
+def across_channels(x, kernel_size, stride):
+    y = pooling()(x, kernel_size, stride)
+    return np.broadcast_to(y.max(axis=1, keepdims=True), y.shape)
+
+
+def tiles_only(x, kernel_size, stride):
+    return pooling()(x, kernel_size, kernel_size)
+
+
+def square_only(x, kernel_size, stride):
+    return pooling()(x[:, :, :, : x.shape[2]], kernel_size, stride)
+
+
+def test_max_pool2d_accepts_loops_and_the_reference(capsys):
+    checks.max_pool2d(pooling())
+    checks.max_pool2d(lambda x, kernel_size, stride: scratch.max_pool2d(x, kernel_size, stride))
+    assert "all 6 cases agree" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (pooling(np.mean), "case 1 of 6: .*keep the largest"),
+        (swapped, "case 1 of 6: .*differs"),
+        (pooling(start=0), "case 2 of 6: .*may be negative"),
+        (across_channels, "case 3 of 6: .*each channel on its own"),
+        (square_only, "case 4 of 6: .*H and W differ"),
+        (pooling(size=lambda s, k, stride: -(-s // stride)), "case 4 of 6: .*shape"),
+        (pooling(size=lambda s, k, stride: s // stride), "case 5 of 6: .*hang over the end"),
+        (tiles_only, "case [56] of 6: .*shape"),
+    ],
+)
+def test_max_pool2d_says_what_is_wrong(function, message):
+    with pytest.raises(CheckFailed, match=message):
+        checks.max_pool2d(function)

@@ -161,3 +161,27 @@ def test_share_bars(ax):
 def test_share_bars_refuse(ax):
     with pytest.raises(ValueError, match="2 labels need as many shares, work has 1"):
         plots.share_bars(ax, ["conv", "linear"], {"work": [1.0]})
+
+
+def test_tinted_gives_a_group_one_tint(ax):
+    values = np.array([[1, 2, 3], [4, 5, 6]])
+    groups = np.array([[0, 0, 1], [0, 0, -1]])
+    assert plots.tinted(ax, values, groups) is ax
+    assert [text.get_text() for text in ax.texts] == ["1", "2", "3", "4", "5", "6"]
+    cells = ax.images[0].get_array()
+    np.testing.assert_array_equal(cells[:, :2], np.broadcast_to(cells[0, 0], (2, 2, 3)))
+    assert not np.allclose(cells[0, 0], cells[0, 2])
+    np.testing.assert_array_equal(cells[1, 2], [0.95] * 3)  # no window's
+    assert cells.min() > 0.5  # black reads well on every tint
+    assert [text.get_color() for text in ax.texts] == ["black"] * 5 + ["0.5"]
+
+
+def test_tinted_has_a_tint_for_any_number_of_groups(ax):
+    groups = np.arange(25).reshape(5, 5)
+    plots.tinted(ax, groups, groups)
+    assert ax.images[0].get_array().shape == (5, 5, 3)
+
+
+def test_tinted_refuses(ax):
+    with pytest.raises(ValueError, match="one shape"):
+        plots.tinted(ax, np.zeros((2, 2)), np.zeros((2, 3)))
