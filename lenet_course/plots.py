@@ -8,6 +8,8 @@ from matplotlib import rcParams
 from matplotlib.colors import to_rgba_array
 from matplotlib.patches import Rectangle
 
+from lenet_course.shapes import conv_output_size, padding_per_side, pair
+
 
 def image(ax, pixels, values=False, **imshow):
     """Draw one image, if asked with each pixel's value written on it.
@@ -314,4 +316,410 @@ def tinted(ax, values, groups):
     for (row, column), value in np.ndenumerate(values):
         color = "0.5" if groups[row, column] < 0 else "black"
         ax.text(column, row, f"{value:g}", ha="center", va="center", color=color)
+    return ax
+
+
+def signed(ax, numbers, values=False, limit=None):
+    """Draw numbers of both signs: red above zero, blue below, white at zero.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    numbers : array_like, (H, W)
+        A feature map or a kernel. NaN stays gray: not computed yet.
+    values : bool
+        Write the numbers.
+    limit : float, optional
+        The number that gets the full color; the largest magnitude if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    numbers = np.asarray(numbers, dtype=float)
+    if limit is None:
+        limit = np.nanmax(np.abs(numbers)) or 1.0
+    ax.set_facecolor("0.9")
+    ax.imshow(numbers, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.set(xticks=[], yticks=[])
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(True)
+    if values:
+        for (row, column), number in np.ndenumerate(numbers):
+            text = "?" if np.isnan(number) else f"{number:g}".replace("-", "\N{MINUS SIGN}")
+            color = "white" if abs(number) > 0.6 * limit else "black"
+            ax.text(column, row, text, ha="center", va="center", color=color)
+    return ax
+
+
+def outline(ax, top, left, height, width, color="C1"):
+    """Draw a frame around a block of pixels.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Holds an image.
+    top, left : int
+        Row and column of the block's first pixel.
+    height, width : int
+        Size of the block in pixels.
+    color : str
+        Color of the frame.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, clip_on=False)
+    frame.set(edgecolor=color, linewidth=3.5, zorder=3)
+    ax.add_patch(frame)
+    return ax
+
+
+def window_at(axes, pixels, kernel, output, place, stride=1):
+    """Draw an image with one window framed, the kernel, and the output number they give.
+
+    Parameters
+    ----------
+    axes : sequence of 3 matplotlib.axes.Axes
+        For the image, the kernel and the output.
+    pixels : array_like, (H, W)
+    kernel : array_like, (KH, KW)
+    output : array_like, (OH, OW)
+        NaN where it is not to be shown.
+    place : (int, int)
+        Row and column in the output.
+    stride : int
+        Pixels from one window to the next.
+
+    Returns
+    -------
+    sequence of matplotlib.axes.Axes
+    """
+    row, column = place
+    image(axes[0], pixels, values=True)
+    outline(axes[0], row * stride, column * stride, *np.shape(kernel))
+    signed(axes[1], kernel, values=True)
+    outline(axes[1], 0, 0, *np.shape(kernel))
+    signed(axes[2], output, values=True)
+    outline(axes[2], row, column, 1, 1)
+    for ax, title in zip(axes, ("image", "kernel", "output"), strict=True):
+        ax.set_title(title)
+    return axes
+
+
+def windows_as_columns(axes, pixels, columns, kernel_size, place):
+    """Draw an image with one window framed, and the same window as a column of a matrix.
+
+    Parameters
+    ----------
+    axes : sequence of 2 matplotlib.axes.Axes
+        For the image and for the matrix.
+    pixels : array_like, (H, W)
+    columns : array_like, (KH * KW, OH * OW)
+        The windows at stride 1, as im2col lays them out.
+    kernel_size : (int, int)
+        KH, KW.
+    place : (int, int)
+        Row and column in the output.
+
+    Returns
+    -------
+    sequence of matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the matrix does not have one column for each place of the window.
+    """
+    (H, W), (KH, KW), (row, column) = np.shape(pixels), kernel_size, place
+    OH, OW = H - KH + 1, W - KW + 1
+    if np.shape(columns) != (KH * KW, OH * OW):
+        raise ValueError(
+            f"a {KH}×{KW} window on {H}×{W} pixels makes a matrix of shape "
+            f"({KH * KW}, {OH * OW}), got {np.shape(columns)}"
+        )
+    span = {"vmin": np.min(pixels), "vmax": np.max(pixels)}
+    image(axes[0], pixels, values=True, **span)
+    outline(axes[0], row, column, KH, KW)
+    image(axes[1], columns, values=True, **span)
+    outline(axes[1], 0, row * OW + column, KH * KW, 1)
+    axes[0].set_title("image")
+    axes[1].set_title("one column for each place")
+    return axes
+
+
+def timings(ax, seconds):
+    """Draw how long each of several ways took, as bars on a logarithmic axis.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    seconds : dict of str to float
+        Names and times, drawn from the top down.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    milliseconds = [1000 * t for t in seconds.values()]
+    bars = ax.barh(list(seconds), milliseconds)
+    ax.bar_label(
+        bars, [f"{t:.2g} ms" if t < 100 else f"{t:.0f} ms" for t in milliseconds], padding=4
+    )
+    ax.invert_yaxis()
+    ax.set(xscale="log", xlabel="milliseconds", xlim=(min(milliseconds) / 3, max(milliseconds) * 8))
+    return ax
+
+
+def window_places(ax, size, kernel_size, stride=1, padding=0, dilation=1):
+    """Draw a row of cells and, below it, every place where a window can stand, one per line.
+
+    The input lies on top. Cells added by padding are dashed and hold a 0; cells that no window
+    reads are hatched. At the right end of each line stands the output cell that it yields.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    size, kernel_size, stride, dilation : int
+        As in `lenet_course.shapes.conv_output_size`, along one axis.
+    padding : int, "same" or "valid"
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the window does not fit.
+    """
+    places = conv_output_size(size, kernel_size, stride, padding, dilation)
+    before, after = padding_per_side(kernel_size, padding, dilation)
+    reads = [
+        [place * stride - before + entry * dilation for entry in range(kernel_size)]
+        for place in range(places)
+    ]
+    unread = set(range(-before, size + after)) - {cell for read in reads for cell in read}
+    for cell in range(-before, size + after):
+        outside = not 0 <= cell < size
+        _cell(ax, cell, 0, padded=outside, hatched=cell in unread)
+        if outside:
+            ax.text(cell, 0, "0", ha="center", va="center", color="#777777")
+    output = size + after + 0.8
+    for line, read in enumerate(reads, start=1):
+        y = line + 0.3
+        ax.plot([-before - 0.5, size + after - 0.5], [y, y], color="#dddddd", lw=1, zorder=0)
+        if dilation > 1:
+            ax.plot([read[0], read[-1]], [y, y], color="C0", zorder=1)
+        for cell in read:
+            _cell(ax, cell, y, color="C0" if 0 <= cell < size else "#99c7e0")
+        _cell(ax, output, y, color="C1")
+    ax.text(output, 0, "out", ha="center", va="center")
+    ax.set(xlim=(-before - 0.7, output + 0.7), ylim=(places + 1, -0.7))
+    ax.set(xlabel="cell", ylabel="place", xticks=range(size))
+    ax.set_yticks(np.arange(1, places + 1) + 0.3, range(1, places + 1))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def window_grid(ax, size, kernel_size, stride=1, padding=0, dilation=1, pixels=None):
+    """Draw an image with the first and the last place of a window, and a dot for each place.
+
+    A dot marks the window's upper left corner. Pixels added by padding are dashed, pixels that
+    no window reads are hatched.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    size, kernel_size, stride, padding, dilation : int or (int, int)
+        As in `lenet_course.shapes.conv_output_size`.
+    pixels : array_like, (H, W), optional
+        A grayscale image of this size to draw instead of blank cells.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the window does not fit, or `pixels` has another size.
+    """
+    sizes, kernels, strides, dilations = (
+        pair(name, value)
+        for name, value in zip(
+            ("size", "kernel_size", "stride", "dilation"),
+            (size, kernel_size, stride, dilation),
+            strict=True,
+        )
+    )
+    places = conv_output_size(sizes, kernels, stride, padding, dilation)
+    sides = padding_per_side(kernels, padding, dilation)
+    starts = [np.arange(n) * s - side[0] for n, s, side in zip(places, strides, sides, strict=True)]
+    reads = [
+        {int(start) + entry * d for start in axis for entry in range(k)}
+        for axis, k, d in zip(starts, kernels, dilations, strict=True)
+    ]
+    if pixels is None:
+        for row in range(-sides[0][0], sizes[0] + sides[0][1]):
+            for column in range(-sides[1][0], sizes[1] + sides[1][1]):
+                inside = 0 <= row < sizes[0] and 0 <= column < sizes[1]
+                read = row in reads[0] and column in reads[1]
+                _cell(ax, column, row, padded=not inside, hatched=not read)
+    else:
+        if np.shape(pixels) != sizes:
+            raise ValueError(f"an image of size {sizes} was announced, got {np.shape(pixels)}")
+        ax.imshow(pixels)
+    rows, columns = np.meshgrid(*starts, indexing="ij")
+    mark = 10 if pixels is None else 3
+    ax.plot(columns.ravel(), rows.ravel(), linestyle="none", marker=".", ms=mark, color="C5")
+    spans = [d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True)]
+    for color, which, name in (("C5", 0, "first place"), ("C1", -1, "last place")):
+        corner = (starts[1][which] - 0.5, starts[0][which] - 0.5)
+        ax.add_patch(Rectangle(corner, spans[1], spans[0], fill=False, ec=color, lw=3, label=name))
+    ax.set(xlabel="column", ylabel="row", aspect="equal")
+    ax.set(
+        xlim=(-sides[1][0] - 0.7, sizes[1] + sides[1][1] - 0.3),
+        ylim=(sizes[0] + sides[0][1] - 0.3, -sides[0][0] - 0.7),
+    )
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def size_chain(ax, sizes, layers):
+    """Draw the square images of a stack of layers to scale, from the input to the last output.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    sizes : sequence of int
+        Height, which is also the width, of the input and of each layer's output.
+    layers : sequence of str
+        What stands between two squares; one fewer than `sizes`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is not one layer between each two sizes.
+    """
+    if len(layers) != len(sizes) - 1:
+        raise ValueError(f"{len(sizes)} sizes have {len(sizes) - 1} layers between, not {layers}")
+    gap, left = 0.9 * max(sizes), 0
+    for size, layer in zip(sizes, [*layers, None], strict=True):
+        ax.add_patch(Rectangle((left, -size / 2), size, size, fc="C5", ec="#444444"))
+        ax.text(left + size / 2, -size / 2 - 2, size, ha="center", va="top")
+        left += size
+        if layer is not None:
+            arrow = {"arrowstyle": "->", "color": "#444444", "lw": 1.5}
+            ax.annotate("", (left + 0.95 * gap, 0), (left + 0.05 * gap, 0), arrowprops=arrow)
+            ax.text(left + gap / 2, 2, layer, ha="center", va="bottom")
+            left += gap
+    tallest = max(sizes)
+    ax.set(xlim=(-1, left + 1), ylim=(-0.5 * tallest - 12, 0.5 * tallest + 1), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
+def receptive_pyramid(ax, size, layers):
+    """Draw a row of cells under a stack of layers, and what one cell on top depends on.
+
+    The input lies at the bottom. On each row the cells that the middle cell of the top row
+    depends on are colored; every cell stands above the middle of the window that it reads.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    size : int
+        Cells of the input.
+    layers : sequence of (kernel_size, stride) or (kernel_size, stride, dilation)
+        As in `lenet_course.shapes.receptive_field`, along one axis, without padding.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If a window does not fit.
+    """
+    layers = [(*layer, 1)[:3] for layer in layers]
+    rows = [np.arange(size, dtype=float)]  # where the cells of each row stand
+    for K, S, D in layers:
+        count = conv_output_size(len(rows[-1]), K, S, 0, D)
+        first = rows[-1][: D * (K - 1) + 1]
+        step = S * (rows[-1][1] - rows[-1][0]) if len(rows[-1]) > 1 else 1
+        rows.append(first.mean() + step * np.arange(count))
+    seen = {(len(rows[-1]) - 1) // 2}
+    for height in range(len(layers), -1, -1):
+        for index, x in enumerate(rows[height]):
+            color = ("C1" if height == len(layers) else "C0") if index in seen else None
+            _cell(ax, x, -1.6 * height, color=color)
+        if height == 0:
+            break
+        K, S, D = layers[height - 1]
+        below = {index * S + entry * D for index in seen for entry in range(K)}
+        top, bottom = rows[height][sorted(seen)], rows[height - 1][sorted(below)]
+        for end, side in ((0, -0.5), (-1, 0.5)):
+            xs = [top[end] + side, bottom[end] + side]
+            ax.plot(xs, [-1.6 * height + 0.5, -1.6 * (height - 1) - 0.5], color="C0", lw=1.5)
+        seen = below
+    ax.set(xlim=(-0.7, size - 0.3), ylim=(0.7, -1.6 * len(layers) - 0.7), aspect="equal")
+    names = ["input", *(f"layer {number}" for number in range(1, len(rows)))]
+    ax.set_yticks(-1.6 * np.arange(len(rows)), names)
+    ax.set(xlabel="cell of the input", xticks=range(0, size, 1 if size < 13 else 5))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _cell(ax, x, y, color=None, padded=False, hatched=False):
+    """Draw one cell around (x, y)."""
+    style = {"fc": color or ("white" if padded else "#eeeeee"), "ec": "#888888", "lw": 1}
+    if color:
+        style |= {"ec": "white"}
+    if padded:
+        style |= {"linestyle": "--"}
+    if hatched:
+        style |= {"hatch": "////", "ec": "C3"}
+    ax.add_patch(Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, zorder=2, **style))
+
+
+def class_bars(ax, values, highlight=None):
+    """Draw one bar per class, numbered from 0, and give one of them a color of its own.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    values : array_like, (classes,)
+        Scores or probabilities; negative ones hang below the zero line.
+    highlight : int, optional
+        The class to point out.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is not one number per class, or `highlight` is no class.
+    """
+    values = np.asarray(values)
+    if values.ndim != 1:
+        raise ValueError(f"one row of numbers is drawn, got the shape {values.shape}")
+    if highlight is not None and not 0 <= highlight < len(values):
+        raise ValueError(f"highlight={highlight} is no class: they go from 0 to {len(values) - 1}")
+    classes = np.arange(len(values))
+    ax.bar(classes, values, color=["C1" if k == highlight else "C0" for k in classes])
+    if values.min() < 0:
+        ax.axhline(0, color="0.4", linewidth=1)
+    ax.set(xticks=classes)
     return ax

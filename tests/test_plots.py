@@ -7,6 +7,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
 from lenet_course import plots
 from lenet_course.train import History
@@ -185,3 +186,182 @@ def test_tinted_has_a_tint_for_any_number_of_groups(ax):
 def test_tinted_refuses(ax):
     with pytest.raises(ValueError, match="one shape"):
         plots.tinted(ax, np.zeros((2, 2)), np.zeros((2, 3)))
+
+
+def test_signed_is_white_at_zero_and_leaves_gaps_open(ax):
+    numbers = np.array([[0.0, -6.0], [3.0, np.nan]])
+    assert plots.signed(ax, numbers, values=True) is ax
+    assert ax.images[0].get_clim() == (-6, 6)
+    np.testing.assert_allclose(ax.images[0].to_rgba(np.zeros((1, 1)))[0, 0, :3], 1, atol=0.04)
+    assert [text.get_text() for text in ax.texts] == ["0", "−6", "3", "?"]
+    assert [text.get_color() for text in ax.texts] == ["black", "white", "black", "black"]
+
+
+def test_signed_takes_a_limit_and_draws_all_zeros(ax):
+    plots.signed(ax, np.zeros((2, 2)))
+    plots.signed(ax, np.ones((2, 2)), limit=4)
+    assert [image.get_clim() for image in ax.images] == [(-1, 1), (-4, 4)]
+    assert not ax.texts
+
+
+def test_outline_frames_whole_pixels(ax):
+    plots.outline(ax, top=1, left=2, height=3, width=4)
+    (frame,) = ax.patches
+    assert frame.get_bbox().extents.tolist() == [1.5, 0.5, 5.5, 3.5]
+
+
+def test_window_at_frames_the_window_and_its_output():
+    fig, axes = plt.subplots(1, 3)
+    output = np.full((2, 2), np.nan)
+    output[1, 0] = -7
+    plots.window_at(axes, np.arange(16).reshape(4, 4), np.eye(2), output, (1, 0), stride=2)
+    fig.canvas.draw()
+    frames = [ax.patches[0].get_bbox().bounds for ax in axes]
+    assert frames == [(-0.5, 1.5, 2, 2), (-0.5, -0.5, 2, 2), (-0.5, 0.5, 1, 1)]
+    assert [text.get_text() for text in axes[2].texts] == ["?", "?", "−7", "?"]
+    assert [ax.get_title() for ax in axes] == ["image", "kernel", "output"]
+    plt.close(fig)
+
+
+def test_windows_as_columns_frames_the_same_pixels_twice():
+    fig, axes = plt.subplots(1, 2)
+    pixels = np.arange(12).reshape(3, 4)
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (2, 2))
+    columns = windows.reshape(6, 4).T
+    plots.windows_as_columns(axes, pixels, columns, (2, 2), (1, 2))
+    fig.canvas.draw()
+    assert axes[0].patches[0].get_bbox().bounds == (1.5, 0.5, 2, 2)
+    assert axes[1].patches[0].get_bbox().bounds == (4.5, -0.5, 1, 4)
+    np.testing.assert_array_equal(columns[:, 5], pixels[1:3, 2:4].ravel())
+    with pytest.raises(ValueError, match=r"shape \(4, 6\), got \(6, 4\)"):
+        plots.windows_as_columns(axes, pixels, columns.T, (2, 2), (0, 0))
+    plt.close(fig)
+
+
+def test_timings_are_milliseconds_from_the_top_down(ax):
+    plots.timings(ax, {"loops": 0.25, "PyTorch": 0.0004})
+    assert [bar.get_width() for bar in ax.patches] == [250, 0.4]
+    assert [text.get_text() for text in ax.texts] == ["250 ms", "0.4 ms"]
+    assert ax.get_xscale() == "log"
+    assert ax.yaxis_inverted()
+
+
+def squares(ax, **properties):
+    """List the lower left corners of the patches that look like this."""
+    return [
+        patch.get_xy()
+        for patch in ax.patches
+        if all(getattr(patch, f"get_{name}")() == value for name, value in properties.items())
+    ]
+
+
+def colored(ax, color):
+    """List the centers (x, y) of the cells of this color."""
+    rgba = matplotlib.colors.to_rgba(color)
+    return [(round(x + 0.45, 3), round(y + 0.45, 3)) for x, y in squares(ax, facecolor=rgba)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "lines"),
+    [
+        ((7, 3), [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]),
+        ((8, 3, 2), [[0, 1, 2], [2, 3, 4], [4, 5, 6]]),
+        ((7, 3, 1, 0, 2), [[0, 2, 4], [1, 3, 5], [2, 4, 6]]),
+        ((3, 3, 2, 1), [[0, 1], [1, 2]]),  # cells of the padding are paler
+        ((3, 2, 1, "same"), [[0, 1], [1, 2], [2]]),
+    ],
+)
+def test_window_places_draws_each_window_and_its_output(ax, setting, lines):
+    plots.window_places(ax, *setting)
+    expected = [(cell, n + 1.3) for n, line in enumerate(lines) for cell in line]
+    assert colored(ax, "C0") == expected
+    assert [y for _, y in colored(ax, "C1")] == [n + 1.3 for n in range(len(lines))]
+    assert [label.get_text() for label in ax.get_yticklabels()][-1] == str(len(lines))
+
+
+def test_window_places_marks_padding_and_unread_cells(ax):
+    plots.window_places(ax, 8, 3, stride=2, padding=1)
+    assert [x + 0.45 for x, _ in squares(ax, linestyle="--")] == [-1, 8]
+    assert [x + 0.45 for x, _ in squares(ax, hatch="////")] == [8]
+    assert [text.get_text() for text in ax.texts] == ["0", "0", "out"]
+
+
+def test_window_places_refuses_a_window_that_does_not_fit(ax):
+    with pytest.raises(ValueError, match="does not fit"):
+        plots.window_places(ax, 3, 4)
+
+
+def test_window_grid_frames_the_first_and_last_place(ax):
+    plots.window_grid(ax, (6, 9), (3, 2), stride=(1, 2))
+    first, last = (patch for patch in ax.patches if patch.get_label())
+    assert (first.get_xy(), first.get_width(), first.get_height()) == ((-0.5, -0.5), 2, 3)
+    assert last.get_xy() == (5.5, 2.5)
+    (dots,) = ax.lines
+    assert sorted(set(dots.get_xdata())) == [0, 2, 4, 6]
+    assert sorted(set(dots.get_ydata())) == [0, 1, 2, 3]
+    assert [(x + 0.45, y + 0.45) for x, y in squares(ax, hatch="////")] == [
+        (8, y) for y in range(6)
+    ]
+
+
+def test_window_grid_draws_padding_or_the_image(ax):
+    plots.window_grid(ax, 2, 3, padding=1)
+    assert len(squares(ax, linestyle="--")) == 12
+    pixels = np.arange(12).reshape(3, 4)
+    plots.window_grid(ax, (3, 4), 2, pixels=pixels)
+    np.testing.assert_array_equal(ax.images[0].get_array(), pixels)
+    with pytest.raises(ValueError, match=r"size \(4, 3\) was announced, got \(3, 4\)"):
+        plots.window_grid(ax, (4, 3), 2, pixels=pixels)
+
+
+def test_size_chain_is_to_scale(ax):
+    plots.size_chain(ax, [8, 4, 1], ["pool", "conv"])
+    assert [patch.get_width() for patch in ax.patches[:1]] == [8]
+    assert [p.get_height() for p in ax.patches if isinstance(p, Rectangle)] == [8, 4, 1]
+    words = [text.get_text() for text in ax.texts if text.get_text()]
+    assert words == ["8", "pool", "4", "conv", "1"]
+
+
+def test_size_chain_refuses(ax):
+    with pytest.raises(ValueError, match="2 sizes have 1 layers between"):
+        plots.size_chain(ax, [8, 4], [])
+
+
+@pytest.mark.parametrize(
+    ("size", "layers", "seen"),
+    [
+        (9, [(3, 1), (3, 1)], range(2, 7)),
+        (9, [(5, 1)], range(2, 7)),
+        (16, [(5, 1), (2, 2), (5, 1), (2, 2)], range(16)),
+        (5, [(3, 1, 2)], [0, 2, 4]),
+        (3, [], [1]),
+    ],
+)
+def test_receptive_pyramid_colors_what_is_seen(ax, size, layers, seen):
+    plots.receptive_pyramid(ax, size, layers)
+    bottom = [x for x, y in colored(ax, "C0" if layers else "C1") if y == 0]
+    assert bottom == list(seen)
+    assert len(colored(ax, "C1")) == 1
+
+
+def test_class_bars_stand_over_their_class_and_hang_below_zero(ax):
+    assert plots.class_bars(ax, [2.0, -1.0, 4.0], highlight=2) is ax
+    assert [bar.get_height() for bar in ax.patches] == [2, -1, 4]
+    assert [bar.get_x() + bar.get_width() / 2 for bar in ax.patches] == [0, 1, 2]
+    colors = [bar.get_facecolor() for bar in ax.patches]
+    assert colors[0] == colors[1] != colors[2]
+    assert len(ax.lines) == 1
+    assert list(ax.get_xticks()) == [0, 1, 2]
+
+
+def test_class_bars_of_one_color_without_a_zero_line(ax):
+    plots.class_bars(ax, [0.5, 0.5])
+    assert len({bar.get_facecolor() for bar in ax.patches}) == 1
+    assert not ax.lines
+
+
+def test_class_bars_refuse(ax):
+    with pytest.raises(ValueError, match=r"one row .* \(1, 3\)"):
+        plots.class_bars(ax, np.zeros((1, 3)))
+    with pytest.raises(ValueError, match="3 is no class: they go from 0 to 2"):
+        plots.class_bars(ax, np.zeros(3), highlight=3)
