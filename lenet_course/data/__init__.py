@@ -1,0 +1,26 @@
+"""Data that always arrive: `load` a data set, make tensors, batches and augmentations of it."""
+
+from lenet_course.data.augment import random_crop, random_flip
+from lenet_course.data.batching import Batches, batches
+from lenet_course.data.cache import DataWarning, cache_folder
+from lenet_course.data.dataset import Dataset, Split
+from lenet_course.data.fetching import DataUnavailableError
+from lenet_course.data.loading import load
+from lenet_course.data.tensors import channel_stats, normalize, split, to_tensors
+
+__all__ = [
+    "Batches",
+    "DataUnavailableError",
+    "DataWarning",
+    "Dataset",
+    "Split",
+    "batches",
+    "cache_folder",
+    "channel_stats",
+    "load",
+    "normalize",
+    "random_crop",
+    "random_flip",
+    "split",
+    "to_tensors",
+]
