@@ -154,3 +154,66 @@ def max_pool2d(function):
         Case((maps, 2, 3), scratch.max_pool2d(maps, 2, 3), hint="the stride is not the window"),
     ]
     run_cases(function, cases)
+
+
+def cross_correlate(function):
+    """Check a function (image, kernel) that slides a kernel over one channel, without a flip."""
+    numbers = np.random.default_rng(13)
+
+    def case(height, width, kernel_height, kernel_width, hint):
+        pixels = numbers.integers(0, 9, (height, width)).astype(float)
+        kernel = numbers.integers(-4, 5, (kernel_height, kernel_width)).astype(float)
+        expected = scratch.conv2d_loops(pixels[None, None], kernel[None, None])[0, 0]
+        return Case((pixels, kernel), expected, hint=hint)
+
+    step = np.array([[0.0, 0.0, 3.0, 3.0]])
+    run_cases(
+        function,
+        [
+            Case(
+                (step, np.array([[-1.0, 1.0]])),
+                np.array([[0.0, 3.0, 0.0]]),
+                hint="an image of width W has W - KW + 1 places for a kernel of width KW, "
+                "and each window is as wide as the kernel; a minus sign means a flipped kernel",
+            ),
+            case(5, 5, 3, 3, "row a, column b of the kernel meets row i + a, column j + b"),
+            case(4, 7, 2, 2, "H counts the rows and W the columns; the image has 4 rows"),
+            case(6, 5, 4, 2, "KH is the height of the kernel and KW its width; here they differ"),
+            case(3, 4, 3, 4, "a kernel as large as the image has one place: H - KH + 1 is 1"),
+        ],
+    )
+
+
+def softmax(function):
+    """Check a function (logits, dim) → probabilities that add up to 1 along that axis."""
+    batch = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 5.0]])
+    far = np.array([[1000.0, 1001.0, 1002.0], [-1000.0, -1000.0, 0.0]])
+    block = np.random.default_rng(15).normal(size=(2, 3, 4))
+    cases = [
+        Case((batch[:1], 1), scratch.softmax(batch[:1], 1), hint="e^z keeps the order, e^-z not"),
+        Case((batch, 1), scratch.softmax(batch, 1), hint="with dim=1 every row adds up to 1"),
+        Case((batch, 0), scratch.softmax(batch, 0), hint="with dim=0 every column adds up to 1"),
+        Case((far, 1), scratch.softmax(far, 1), hint="subtract the largest score of each row"),
+        Case((block, 1), scratch.softmax(block, 1), hint="keepdims=True serves any axis"),
+    ]
+    run_cases(function, cases)
+
+
+def cross_entropy(function):
+    """Check a function (logits, y) → the mean loss of a batch; the logits come before softmax."""
+    batch = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 5.0]])
+    far = np.array([[1000.0, 0.0], [0.0, 1000.0]])
+
+    def case(logits, y, hint):
+        return Case((logits, np.array(y)), scratch.cross_entropy(logits, np.array(y)), hint=hint)
+
+    run_cases(
+        function,
+        [
+            case(np.zeros((1, 10)), [4], "equal scores cost log 10, with the natural logarithm"),
+            case(batch[:1], [0], "softmax with e^z and only once, then -log of the right class"),
+            case(batch, [2, 0], "each row has a label of its own, and the losses are averaged"),
+            case(far, [0, 1], "subtract the largest score of each row before e^z"),
+            case(far, [1, 0], "log(0) is -inf: take the logarithm before rounding"),
+        ],
+    )

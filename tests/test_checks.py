@@ -173,3 +173,134 @@ def test_max_pool2d_accepts_loops_and_the_reference(capsys):
 def test_max_pool2d_says_what_is_wrong(function, message):
     with pytest.raises(CheckFailed, match=message):
         checks.max_pool2d(function)
+
+
+def correlate(image, kernel, window=None, size=None, flip=1):
+    """Cross-correlate one channel, right unless told otherwise."""
+    H, W = image.shape
+    KH, KW = kernel.shape
+    OH, OW = size or (H - KH + 1, W - KW + 1)
+    height, width = window or (KH, KW)
+    output = np.zeros((OH, OW))
+    for i in range(OH):
+        for j in range(OW):
+            output[i, j] = (image[i : i + height, j : j + width] * kernel[::flip, ::flip]).sum()
+    return output
+
+
+def sizes(image, kernel):
+    return *image.shape, *kernel.shape
+
+
+def kernel_minus_image(image, kernel):
+    H, W, KH, KW = sizes(image, kernel)
+    return correlate(image, kernel, size=(KH - H + 1, KW - W + 1))
+
+
+def without_plus_one(image, kernel):
+    H, W, KH, KW = sizes(image, kernel)
+    return correlate(image, kernel, size=(H - KH, W - KW))
+
+
+def rows_and_columns_swapped(image, kernel):
+    H, W, KH, KW = sizes(image, kernel)
+    return correlate(image, kernel, size=(W - KW + 1, H - KH + 1))
+
+
+def square_windows(image, kernel):
+    height = min(len(image), kernel.shape[1])
+    return correlate(image, kernel, window=(height, kernel.shape[1]))
+
+
+def test_cross_correlate_accepts_a_right_one(capsys):
+    checks.cross_correlate(correlate)
+    assert capsys.readouterr().out == "✔ correlate: all 5 cases agree\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda image, kernel: correlate(image, kernel, flip=-1), "case 1 .*flipped kernel"),
+        (lambda image, kernel: correlate(image, kernel, window=image.shape), "case 1 .*raised"),
+        (lambda image, kernel: correlate(image, kernel[::-1]), "case 2 .*row a, column b"),
+        (kernel_minus_image, r"case 1 .*raised ValueError.*W - KW \+ 1 places"),
+        (without_plus_one, r"case 1 .*returned shape \(0, 2\)"),
+        (rows_and_columns_swapped, r"case 1 .*returned shape \(3, 1\), expected \(1, 3\)"),
+        (square_windows, "case 4 .*KH is the height"),
+    ],
+)
+def test_cross_correlate_rejects(function, message):
+    with pytest.raises(CheckFailed, match=message):
+        checks.cross_correlate(function)
+
+
+def shares(logits, dim, sign=1, shift=True, sum_dim=None):
+    """Softmax, right unless told otherwise."""
+    largest = logits.max(axis=dim, keepdims=True) if shift else 0
+    with np.errstate(all="ignore"):
+        powers = np.exp(sign * (logits - largest))
+        return powers / powers.sum(axis=dim if sum_dim is None else sum_dim, keepdims=True)
+
+
+def shares_by_row(logits, dim):
+    powers = np.exp(logits - logits.max(axis=1)[:, None])
+    return powers / powers.sum(axis=1)[:, None]
+
+
+def test_softmax_accepts_a_right_one(capsys):
+    checks.softmax(shares)
+    assert capsys.readouterr().out == "✔ shares: all 5 cases agree\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda z, dim: shares(z, dim, sign=-1), r"case 1 .*e\^-z not"),
+        (lambda z, dim: shares(z, dim, sum_dim=(0, 1)), "case 2 .*every row"),
+        (lambda z, dim: shares(z, 0), "case 1 "),
+        (lambda z, dim: shares(z, 1), "case 3 .*every column"),
+        (shares_by_row, "case 3 .*every column"),
+        (lambda z, dim: shares(z, dim, shift=False), "case 4 .*subtract the largest"),
+        (lambda z, dim: z / z.sum(axis=dim, keepdims=True), "case 1 "),
+    ],
+)
+def test_softmax_rejects(function, message):
+    with pytest.raises(CheckFailed, match=message):
+        checks.softmax(function)
+
+
+def surprise(logits, y, prepare=lambda z: z, log=np.log, reduce=np.mean):
+    """Cross-entropy, right unless told otherwise."""
+    logits = prepare(logits)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sums = log(np.exp(shifted).sum(axis=1))
+    return reduce(log_sums - shifted[np.arange(len(y)), y])
+
+
+def surprise_by_probability(logits, y, shift=True):
+    with np.errstate(all="ignore"):
+        return np.mean(-np.log(shares(logits, 1, shift=shift)[np.arange(len(y)), y]))
+
+
+def test_cross_entropy_accepts_a_right_one(capsys):
+    checks.cross_entropy(surprise)
+    assert capsys.readouterr().out == "✔ surprise: all 5 cases agree\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda z, y: surprise(z, y, log=np.log10), "case 1 .*natural logarithm"),
+        (lambda z, y: surprise(z, y, prepare=lambda z: shares(z, 1)), "case 2 .*only once"),
+        (lambda z, y: surprise(z, y, prepare=np.negative), r"case 2 .*e\^z"),
+        (lambda z, y: -surprise(z, y), "case 1 "),
+        (lambda z, y: surprise(z, y, reduce=np.sum), "case 3 .*averaged"),
+        (lambda z, y: surprise(z, y, reduce=np.asarray), r"case 1 .*shape \(1,\)"),
+        (lambda z, y: surprise(z, y[:1].repeat(len(y))), "case 3 .*label of its own"),
+        (lambda z, y: surprise_by_probability(z, y, shift=False), "case 4 .*subtract"),
+        (surprise_by_probability, "case 5 .*before rounding"),
+    ],
+)
+def test_cross_entropy_rejects(function, message):
+    with pytest.raises(CheckFailed, match=message):
+        checks.cross_entropy(function)
