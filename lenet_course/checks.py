@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lenet_course import scratch
+from lenet_course import scratch, shapes
 
 
 class CheckFailed(AssertionError):
@@ -217,3 +217,53 @@ def cross_entropy(function):
             case(far, [1, 0], "log(0) is -inf: take the logarithm before rounding"),
         ],
     )
+
+
+def conv_output_size(function):
+    """Check a function (size, kernel_size, stride, padding, dilation) → size, for ints or pairs."""
+
+    def case(hint, *setting):
+        return Case(setting, shapes.conv_output_size(*setting), hint=hint)
+
+    cases = [
+        case("5 - 3 = 2 steps, and the first place makes 3", 5, 3, 1, 0, 1),
+        case("the padding is per side: it counts twice", 28, 5, 1, 2, 1),
+        case("divide the steps by the stride, and add the first place after that", 9, 3, 2, 0, 1),
+        case("a half step is no place: round down with //", 8, 3, 2, 0, 1),
+        case("the padding is part of the row before you divide and round down", 5, 3, 3, 1, 1),
+        case("a kernel with dilation D spans D * (K - 1) + 1 pixels", 12, 3, 1, 0, 3),
+        case("dilation, padding and stride together", 28, 3, 2, 1, 2),
+        case("a pair is (H, W); each axis has its own size", (28, 20), 5, 1, 2, 1),
+        case("an int counts for both axes", (9, 14), (3, 4), (1, 2), 1, (2, 1)),
+        case("one pair is enough to make the result a pair", 7, 3, (1, 2), 0, 1),
+    ]
+    run_cases(function, cases)
+
+
+def input_size_range(function):
+    """Check a function (output, kernel_size, stride, padding) → (smallest, largest) input size."""
+    cases = [
+        Case((5, 3, 1, 0), (7, 7), hint="with a stride of 1 only one size fits"),
+        Case((3, 3, 2, 0), (7, 8), hint="floor lets stride - 1 more cells go unread"),
+        Case((14, 2, 2, 0), (28, 29), hint="13 steps of 2 and one window of 2 are 28 cells"),
+        Case((28, 5, 1, 2), (28, 28), hint="padding is per side, and it is not part of the input"),
+        Case((10, 3, 3, 1), (28, 30), hint="three sizes, because the stride is 3"),
+    ]
+    run_cases(function, cases)
+
+
+def receptive_field(function):
+    """Check a function (list of (kernel size, stride)) → input pixels that one output can see."""
+
+    def case(layers, hint):
+        return Case((layers,), shapes.receptive_field(layers), hint=hint)
+
+    cases = [
+        case([(5, 1)], "one layer sees its own kernel"),
+        case([(3, 1), (3, 1)], "each layer adds K - 1, not K"),
+        case([(3, 2), (3, 1)], "the second layer's cells lie 2 input pixels apart"),
+        case([(3, 1), (3, 2)], "a layer's own stride widens the layers after it, not itself"),
+        case([(5, 1), (2, 2), (5, 1), (2, 2)], "the strides before a layer are multiplied"),
+        case([(3, 2)] * 4, "1 + 2 · (1 + 2 + 4 + 8)"),
+    ]
+    run_cases(function, cases)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lenet_course import checks, scratch
+from lenet_course import checks, scratch, shapes
 from lenet_course.checks import Case, CheckFailed, run_cases
 
 DOUBLE = [
@@ -304,3 +304,94 @@ def test_cross_entropy_accepts_a_right_one(capsys):
 def test_cross_entropy_rejects(function, message):
     with pytest.raises(CheckFailed, match=message):
         checks.cross_entropy(function)
+
+
+def sized(one_axis):
+    """Make a function of one axis take pairs."""
+
+    def size(*setting):
+        if all(isinstance(entry, int) for entry in setting):
+            return one_axis(*setting)
+        axes = zip(*((e, e) if isinstance(e, int) else e for e in setting), strict=True)
+        return tuple(one_axis(*axis) for axis in axes)
+
+    return size
+
+
+@pytest.mark.parametrize(
+    ("one_axis", "message"),
+    [
+        (lambda n, k, s, p, d: k - n + 1, "case 1 of 10.*the first place"),
+        (lambda n, k, s, p, d: (n - k + p) // s + 1, "case 2 of 10.*counts twice"),
+        (lambda n, k, s, p, d: (n - k + 1 + 2 * p) // s, "case 3 of 10.*returned 3, expected 4"),
+        (lambda n, k, s, p, d: (n - k + 2 * p) / s + 1, "case 4 of 10.*round down"),
+        (lambda n, k, s, p, d: (n - k) // s + 2 * p // s + 1, "case 5 of 10.*before you divide"),
+        (lambda n, k, s, p, d: (n - k + 2 * p) // s + 1, "case 6 of 10.*spans"),
+    ],
+)
+def test_conv_output_size_names_the_slip(one_axis, message):
+    with pytest.raises(CheckFailed, match=message):
+        checks.conv_output_size(sized(one_axis))
+
+
+def test_conv_output_size_wants_pairs(capsys):
+    checks.conv_output_size(shapes.conv_output_size)
+    assert "all 10 cases agree" in capsys.readouterr().out
+    with pytest.raises(CheckFailed, match="case 8 of 10"):
+        checks.conv_output_size(lambda n, k, s, p, d: (n + 2 * p - d * (k - 1) - 1) // s + 1)
+
+
+def test_input_size_range(capsys):
+    def right(output, kernel_size, stride, padding):
+        smallest = (output - 1) * stride + kernel_size - 2 * padding
+        return smallest, smallest + stride - 1
+
+    def always_divides(output, kernel_size, stride, padding):
+        return (right(output, kernel_size, stride, padding)[0],) * 2
+
+    def plus_one(output, kernel_size, stride, padding):
+        smallest = output * stride + kernel_size - 2 * padding
+        return smallest, smallest + stride - 1
+
+    def adds_padding(output, kernel_size, stride, padding):
+        smallest = (output - 1) * stride + kernel_size + 2 * padding
+        return smallest, smallest + stride - 1
+
+    checks.input_size_range(right)
+    assert "all 5 cases agree" in capsys.readouterr().out
+    for wrong, case in [(plus_one, 1), (always_divides, 2), (adds_padding, 4)]:
+        with pytest.raises(CheckFailed, match=f"case {case} of 5"):
+            checks.input_size_range(wrong)
+
+
+def test_receptive_field(capsys):
+    def no_strides(layers):
+        return 1 + sum(k - 1 for k, _ in layers)
+
+    def sum_of_kernels(layers):
+        return sum(k for k, _ in layers)
+
+    def own_stride_first(layers):
+        field, width = 1, 1
+        for k, s in layers:
+            width *= s
+            field += (k - 1) * width
+        return field
+
+    def added_strides(layers):
+        field, width = 1, 1
+        for k, s in layers:
+            field += (k - 1) * width
+            width += s - 1
+        return field
+
+    checks.receptive_field(shapes.receptive_field)
+    assert "all 6 cases agree" in capsys.readouterr().out
+    for wrong, case in [
+        (sum_of_kernels, 2),
+        (no_strides, 3),
+        (own_stride_first, 3),
+        (added_strides, 6),
+    ]:
+        with pytest.raises(CheckFailed, match=f"case {case} of 6"):
+            checks.receptive_field(wrong)
