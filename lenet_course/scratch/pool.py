@@ -1,0 +1,106 @@
+"""Pooling: one number for each window of each channel."""
+
+import numpy as np
+
+from lenet_course.scratch.arrays import floats, require_axes
+from lenet_course.scratch.windows import pad, windows
+from lenet_course.shapes import conv_output_size, padding_per_side, pair
+
+
+def max_pool2d(x, kernel_size, stride=None, padding=0):
+    """Keep the largest number of each window.
+
+    Parameters
+    ----------
+    x : array_like of float, shape (N, C, H, W)
+        A batch of feature maps.
+    kernel_size : int or (int, int)
+        Size of a window.
+    stride : int or (int, int), optional
+        Pixels from one window to the next; `kernel_size` if left out, so that the windows tile.
+    padding : int or (int, int)
+        Pixels of -inf added on each side, at most half a window; -inf never is the largest.
+
+    Returns
+    -------
+    numpy.ndarray, shape (N, C, OH, OW)
+        The pooled maps, in the dtype of `x`; for their size see
+        `lenet_course.shapes.conv_output_size`.
+
+    Raises
+    ------
+    ValueError
+        If `x` has not four axes, a window does not fit, or the padding exceeds half a window.
+    TypeError
+        If `x` holds integers.
+
+    References
+    ----------
+    Ranzato, Huang, Boureau, LeCun (2007), "Unsupervised learning of invariant feature
+    hierarchies with applications to object recognition", CVPR.
+
+    Examples
+    --------
+    >>> x = np.array([[[[1.0, 2.0, 5.0, 6.0], [3.0, 4.0, 7.0, 8.0]]]])
+    >>> max_pool2d(x, 2)
+    array([[[[4., 8.]]]])
+    """
+    return _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf).max(axis=(2, 3))
+
+
+def avg_pool2d(x, kernel_size, stride=None, padding=0):
+    """Average each window.
+
+    Parameters
+    ----------
+    x : array_like of float, shape (N, C, H, W)
+        A batch of feature maps.
+    kernel_size : int or (int, int)
+        Size of a window.
+    stride : int or (int, int), optional
+        Pixels from one window to the next; `kernel_size` if left out, so that the windows tile.
+    padding : int or (int, int)
+        Zeros added on each side, at most half a window; they count in the average.
+
+    Returns
+    -------
+    numpy.ndarray, shape (N, C, OH, OW)
+        The pooled maps, in the dtype of `x`; for their size see
+        `lenet_course.shapes.conv_output_size`.
+
+    Raises
+    ------
+    ValueError
+        If `x` has not four axes, a window does not fit, or the padding exceeds half a window.
+    TypeError
+        If `x` holds integers.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio, Haffner (1998), "Gradient-based learning applied to document
+    recognition", Proceedings of the IEEE 86(11), section II.B, where a learned factor and bias
+    follow the average.
+
+    Examples
+    --------
+    >>> x = np.array([[[[1.0, 2.0, 5.0, 6.0], [3.0, 4.0, 7.0, 8.0]]]])
+    >>> avg_pool2d(x, 2)
+    array([[[[2.5, 6.5]]]])
+    """
+    return _pooling_windows(x, kernel_size, stride, padding, fill=0.0).mean(axis=(2, 3))
+
+
+def _pooling_windows(x, kernel_size, stride, padding, fill):
+    """Return the windows to reduce, shape (N, C, KH, KW, OH, OW), once all arguments fit."""
+    (x,) = floats(x=x)
+    require_axes("x", x, "N, C, H, W")
+    kernel = pair("kernel_size", kernel_size)
+    stride = kernel if stride is None else stride
+    amounts = pair("padding", padding, least=0)
+    if any(2 * p > k for p, k in zip(amounts, kernel, strict=True)):  # a window of padding alone
+        raise ValueError(
+            f"padding={padding!r} is more than half of kernel_size={kernel_size!r}; "
+            f"use at most {tuple(k // 2 for k in kernel)}"
+        )
+    conv_output_size(x.shape[2:], kernel, stride, amounts)  # explains itself if nothing fits
+    return windows(pad(x, padding_per_side(kernel, amounts), fill), kernel, stride)

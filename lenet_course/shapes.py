@@ -1,0 +1,319 @@
+"""Arithmetic of layers: output sizes, receptive fields, parameter counts.
+
+Everything here needs the standard library only. A size along one axis is an int; a size along
+both is a pair (H, W). Where every argument is an int the result is one too, and as soon as one
+argument is a pair the result is a pair.
+"""
+
+from operator import index
+
+
+def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
+    """Count the places that a kernel has on an image, along one axis or both.
+
+    Along each axis::
+
+        O = floor((I + padding before and after - dilation · (K - 1) - 1) / stride) + 1
+
+    where I is the size of the image and K that of the kernel. Pooling follows the same formula,
+    with `stride` equal to `kernel_size` unless one says otherwise.
+
+    Parameters
+    ----------
+    size : int or (int, int)
+        Size I of the image, or (H, W).
+    kernel_size : int or (int, int)
+        Size K of the kernel, or (KH, KW).
+    stride : int or (int, int)
+        Pixels from one place to the next.
+    padding : int, (int, int), "same" or "valid"
+        Pixels added on *each* side. "valid" is 0; "same" adds as many as keep the size, and
+        needs a stride of 1.
+    dilation : int or (int, int)
+        Pixels from one kernel entry to the next.
+
+    Returns
+    -------
+    int or (int, int)
+        Size O of the output, or (OH, OW).
+
+    Raises
+    ------
+    ValueError
+        If the kernel does not fit, a size, stride or dilation is below 1, a padding is
+        negative, or "same" meets a stride other than 1.
+    TypeError
+        If an argument is not a whole number or a pair of them.
+
+    References
+    ----------
+    Dumoulin, Visin (2016), "A guide to convolution arithmetic for deep learning",
+    arXiv:1603.07285, relationships 6 and 15.
+
+    Examples
+    --------
+    >>> conv_output_size(28, kernel_size=5, padding=2)
+    28
+    >>> conv_output_size((28, 20), kernel_size=2, stride=2)
+    (14, 10)
+    >>> conv_output_size(28, kernel_size=4, padding="same")
+    28
+    """
+    sizes = pair("size", size)
+    kernels = pair("kernel_size", kernel_size)
+    strides = pair("stride", stride)
+    dilations = pair("dilation", dilation)
+    if padding == "same" and strides != (1, 1):
+        raise ValueError(
+            f"padding='same' needs stride=1, but stride is {stride!r}; "
+            "give the padding as a number, such as kernel_size // 2"
+        )
+    sides = padding_per_side(kernels, padding, dilations)
+    outputs = tuple(map(_places, sizes, kernels, strides, sides, dilations))
+    return outputs if _any_pair(size, kernel_size, stride, padding, dilation) else outputs[0]
+
+
+def padding_per_side(kernel_size, padding=0, dilation=1):
+    """Count the pixels that padding adds before the first pixel and after the last.
+
+    Only "same" can differ between the two sides: it adds dilation · (K - 1) pixels in total, and
+    an odd pixel goes after the last one, as in PyTorch.
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+        Size K of the kernel, or (KH, KW).
+    padding : int, (int, int), "same" or "valid"
+        As in `conv_output_size`.
+    dilation : int or (int, int)
+        Pixels from one kernel entry to the next.
+
+    Returns
+    -------
+    (int, int) or ((int, int), (int, int))
+        Pixels (before, after), or ((top, bottom), (left, right)) if an argument is a pair.
+
+    Raises
+    ------
+    ValueError
+        If a kernel size or dilation is below 1, a padding negative, or a word unknown.
+    TypeError
+        If an argument is not a whole number or a pair of them.
+
+    Examples
+    --------
+    >>> padding_per_side(5, padding=2)
+    (2, 2)
+    >>> padding_per_side(4, padding="same")
+    (1, 2)
+    >>> padding_per_side((5, 3), padding="same")
+    ((2, 2), (1, 1))
+    """
+    kernels = pair("kernel_size", kernel_size)
+    dilations = pair("dilation", dilation)
+    if padding == "same":
+        totals = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
+        sides = tuple((total // 2, total - total // 2) for total in totals)
+    elif isinstance(padding, str) and padding != "valid":
+        raise ValueError(
+            f"padding={padding!r} is unknown; use a number, a pair (H, W), 'same' or 'valid'"
+        )
+    else:
+        amounts = pair("padding", 0 if padding == "valid" else padding, least=0)
+        sides = tuple((amount, amount) for amount in amounts)
+    return sides if _any_pair(kernel_size, padding, dilation) else sides[0]
+
+
+def receptive_field(layers):
+    """Count the input pixels that one output pixel of a stack of layers can depend on.
+
+    Along each axis, for layers 1 … L with kernel sizes k, strides s and dilations d::
+
+        r = 1 + Σ_l d_l · (k_l - 1) · (s_1 · s_2 · … · s_(l-1))
+
+    Each layer widens the view by d · (k - 1) of *its own* input pixels, and one of those is as
+    wide as the product of all strides before it. Padding plays no part.
+
+    Parameters
+    ----------
+    layers : sequence of (kernel_size, stride) or (kernel_size, stride, dilation)
+        Convolutions and poolings from the input on; each entry is an int or a pair (H, W).
+
+    Returns
+    -------
+    int or (int, int)
+        Size of the receptive field; 1 for no layers.
+
+    Raises
+    ------
+    ValueError
+        If a layer is not two or three entries long, or an entry is below 1.
+    TypeError
+        If an entry is not a whole number or a pair of them.
+
+    References
+    ----------
+    Araujo, Norris, Sim (2019), "Computing receptive fields of convolutional neural networks",
+    Distill, doi:10.23915/distill.00021, equation 2.
+
+    Examples
+    --------
+    Two 3×3 convolutions see as far as one 5×5; LeNet's four layers see 16 pixels:
+
+    >>> receptive_field([(3, 1), (3, 1)])
+    5
+    >>> receptive_field([(5, 1), (2, 2), (5, 1), (2, 2)])
+    16
+    """
+    field, width = [1, 1], [1, 1]  # width: input pixels from one pixel of this layer to the next
+    for number, layer in enumerate(layers, start=1):
+        if not _any_pair(layer) or len(layer) not in (2, 3):
+            raise ValueError(
+                f"layer {number} is {layer!r}; write a list of (kernel_size, stride) or "
+                "(kernel_size, stride, dilation), one for each layer"
+            )
+        named = zip(("kernel_size", "stride", "dilation"), (*layer, 1), strict=False)
+        kernels, strides, dilations = (pair(name, value) for name, value in named)
+        for axis in (0, 1):
+            field[axis] += dilations[axis] * (kernels[axis] - 1) * width[axis]
+            width[axis] *= strides[axis]
+    return tuple(field) if any(_any_pair(*layer) for layer in layers) else field[0]
+
+
+def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):
+    """Count the numbers that a convolution learns, C_out · (C · KH · KW + 1) with its biases.
+
+    The size of the image does not occur: every place shares the same kernel.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        C and C_out.
+    kernel_size : int or (int, int)
+        Size of the kernel, or (KH, KW).
+    bias : bool
+        Whether each output channel has a bias.
+
+    Returns
+    -------
+    int
+        Number of parameters.
+
+    Raises
+    ------
+    ValueError
+        If a number is below 1.
+    TypeError
+        If a number is not whole.
+
+    Examples
+    --------
+    >>> conv_parameter_count(6, 16, kernel_size=5)
+    2416
+    """
+    KH, KW = pair("kernel_size", kernel_size)
+    return linear_parameter_count(
+        _whole("in_channels", in_channels) * KH * KW, _whole("out_channels", out_channels), bias
+    )
+
+
+def linear_parameter_count(in_features, out_features, bias=True):
+    """Count the numbers that a fully connected layer learns: out · (in + 1) with its biases.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        Numbers that go in and that come out.
+    bias : bool
+        Whether each output has a bias.
+
+    Returns
+    -------
+    int
+        Number of parameters.
+
+    Raises
+    ------
+    ValueError
+        If a number is below 1.
+    TypeError
+        If a number is not whole.
+
+    Examples
+    --------
+    >>> linear_parameter_count(16 * 5 * 5, 120)
+    48120
+    """
+    inputs = _whole("in_features", in_features)
+    return _whole("out_features", out_features) * (inputs + bool(bias))
+
+
+def pair(name, value, least=1):
+    """Write a size along both axes: (H, W) stays, and an int counts for both.
+
+    Parameters
+    ----------
+    name : str
+        What an error message calls the value.
+    value : int or (int, int)
+        The size.
+    least : int
+        Smallest size allowed.
+
+    Returns
+    -------
+    (int, int)
+        The size along H and along W.
+
+    Raises
+    ------
+    ValueError
+        If there are not two entries, or one is below `least`.
+    TypeError
+        If an entry is not a whole number.
+
+    Examples
+    --------
+    >>> pair("stride", 2)
+    (2, 2)
+    """
+    if not _any_pair(value):
+        return (_whole(name, value, least),) * 2
+    if len(value) != 2:
+        raise ValueError(
+            f"{name}={value!r} has {len(value)} entries; use one whole number or a pair (H, W)"
+        )
+    return tuple(_whole(name, entry, least) for entry in value)
+
+
+def _any_pair(*values):
+    return any(isinstance(value, tuple | list) for value in values)
+
+
+def _whole(name, value, least=1):
+    """Return an integer of any kind (NumPy's too) as an int, if it is large enough."""
+    try:
+        if isinstance(value, bool):  # True would pass for 1
+            raise TypeError
+        number = index(value)
+    except TypeError:
+        raise TypeError(
+            f"{name}={value!r} is not a whole number ({type(value).__name__}); "
+            "write it without a decimal point, and divide with //"
+        ) from None
+    if number < least:
+        raise ValueError(f"{name}={number} is too small; use {least} or more")
+    return number
+
+
+def _places(size, kernel, stride, sides, dilation):
+    """Evaluate the formula along one axis."""
+    span = dilation * (kernel - 1) + 1  # pixels from the kernel's first entry to its last
+    padded = size + sum(sides)
+    if span > padded:
+        raise ValueError(
+            f"a kernel of size {kernel} with dilation {dilation} spans {span} pixels and does not "
+            f"fit on {size} + {sides[0]} + {sides[1]} = {padded}; use a smaller kernel or a "
+            f"padding of at least {-(-(span - size) // 2)}"
+        )
+    return (padded - span) // stride + 1
