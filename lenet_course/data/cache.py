@@ -45,14 +45,14 @@ def cache_folder(root: str | os.PathLike | None = None) -> Path:
     return platformdirs.user_cache_path("lenet_course", appauthor=False)
 
 
-def read(folder: Path, file: File) -> bytes | None:
+def read(folder: Path, file: File, warn: bool = True) -> bytes | None:
     """Read a file out of the cache, if it is there and has the published checksum.
 
     Returns
     -------
     bytes or None
         The content that was checked, so that nobody can change it in between; None if the file is
-        missing, or altered or unreadable, which a `DataWarning` says.
+        missing, or altered or unreadable, which a `DataWarning` says unless `warn` is false.
     """
     path = folder / file.name
     try:
@@ -65,7 +65,8 @@ def read(folder: Path, file: File) -> bytes | None:
         fault = file.fault(content)
     if fault is None:
         return content
-    warnings.warn(f"In {folder}: {fault}. It will be fetched again.", DataWarning, stacklevel=2)
+    if warn:
+        warnings.warn(f"In {folder}: {fault}. It will be fetched again.", DataWarning, stacklevel=2)
     return None
 
 

@@ -44,15 +44,14 @@ def obtain(spec: Spec, root: Path) -> dict[str, bytes]:
     if len(content) < len(spec.files):
         with cache.locked(folder) as is_locked:
             if is_locked:  # another process may have fetched them meanwhile
-                with warnings.catch_warnings(action="ignore", category=DataWarning):
-                    _read(spec, folder, content)
+                _read(spec, folder, content, warn=False)
             _fetch(spec, folder, content)
     return content
 
 
-def _read(spec: Spec, folder: Path, content: dict[str, bytes]) -> None:
+def _read(spec: Spec, folder: Path, content: dict[str, bytes], warn: bool = True) -> None:
     for file in spec.files:
-        if file.name not in content and (found := cache.read(folder, file)) is not None:
+        if file.name not in content and (found := cache.read(folder, file, warn)) is not None:
             content[file.name] = found
 
 

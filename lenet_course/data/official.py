@@ -55,11 +55,10 @@ def download(url: str) -> bytes:
             total = int(length) if length.isdigit() else None
             _receive(answer.raw, content, name, total)
     except requests.Timeout as error:
-        raise SourceError(f"no answer within {CONNECT_SECONDS:.0f} s for {name}") from error
+        what = "connection" if isinstance(error, requests.ConnectTimeout) else "answer"
+        raise SourceError(f"no {what} in time for {name}") from error
     except (requests.RequestException, HTTPError) as error:
         raise SourceError(f"{_innermost(error)}, {len(content)} bytes of {name} came") from error
-    if total is not None and len(content) != total:
-        raise SourceError(f"{name} ended after {len(content)} of {total} bytes")
     return bytes(content)
 
 

@@ -48,8 +48,7 @@ def first_of_each_class(split: Split, per_class: int) -> Split:
 def _guess(left: np.ndarray, up: np.ndarray, corner: np.ndarray) -> np.ndarray:
     """Guess a pixel: the median of left, up and left + up - corner."""
     low, high = np.minimum(left, up), np.maximum(left, up)
-    plane = left.astype(np.int16) + up - corner
-    return np.clip(plane, low, high).astype(np.uint8)
+    return low + high - np.clip(corner, low, high)
 
 
 def _residuals(planes: np.ndarray) -> np.ndarray:
@@ -62,7 +61,7 @@ def _restore(residuals: np.ndarray) -> np.ndarray:
     """Invert `_residuals`, pixel by pixel for all planes at once."""
     *leading, H, W = residuals.shape
     padded = np.zeros((H + 1, W + 1, int(np.prod(leading))), np.uint8)
-    moved = np.moveaxis(residuals.reshape(-1, H, W), 0, -1)
+    moved = np.ascontiguousarray(np.moveaxis(residuals.reshape(-1, H, W), 0, -1))
     for h in range(H):
         for w in range(W):
             guess = _guess(padded[h + 1, w], padded[h, w + 1], padded[h, w])

@@ -80,35 +80,31 @@ def channel_stats(images: np.ndarray | Tensor) -> tuple[tuple[float, ...], tuple
     ((0.5,), (0.5,))
     """
     if isinstance(images, np.ndarray):
-        if images.dtype != np.uint8 or not (
-            images.ndim == 3 or (images.ndim == 4 and images.shape[-1] == 3)
-        ):
-            raise ValueError(
-                "An array of images is uint8 of shape (N, H, W) or (N, H, W, 3), not "
-                f"{images.dtype} of shape {images.shape}."
-            )
-        channels = images.reshape(-1, 3 if images.ndim == 4 else 1).T
-        counts = [np.bincount(channel, minlength=256) for channel in channels]
-    elif not hasattr(images, "is_floating_point"):
+        return _array_stats(images)
+    if not hasattr(images, "is_floating_point"):
         raise ValueError(f"channel_stats takes an array or a tensor, not {type(images).__name__}.")
-    elif images.ndim != 4 or not images.is_floating_point():
+    if images.ndim != 4 or not images.is_floating_point() or images.numel() == 0:
         raise ValueError(
             f"A tensor of images is of floats and has the shape (N, C, H, W), not {images.dtype} "
             f"and {tuple(images.shape)}; see to_tensors."
         )
-    size = images.size if isinstance(images, np.ndarray) else images.numel()
-    if size == 0:
-        raise ValueError(f"There are no pixels in images of shape {tuple(images.shape)}.")
-    if not isinstance(images, np.ndarray):
-        channels = images.transpose(0, 1).flatten(1).double()  # (C, N·H·W)
-        return tuple(channels.mean(1).tolist()), tuple(channels.std(1, correction=0).tolist())
-    # With 256 possible values, counting them is exact and needs no floats the size of the images.
-    values = np.arange(256) / 255
-    mean = [float(np.average(values, weights=n)) for n in counts]
-    std = [
-        float(np.sqrt(np.average((values - m) ** 2, weights=n)))
-        for m, n in zip(mean, counts, strict=True)
-    ]
+    channels = images.transpose(0, 1).flatten(1).double()  # (C, N·H·W)
+    return tuple(channels.mean(1).tolist()), tuple(channels.std(1, correction=0).tolist())
+
+
+def _array_stats(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Count the 256 possible values: exact, and needs no floats the size of the images."""
+    is_gray, is_color = images.ndim == 3, images.ndim == 4 and images.shape[-1] == 3
+    if images.dtype != np.uint8 or not (is_gray or is_color) or images.size == 0:
+        raise ValueError(
+            "An array of images is uint8 of shape (N, H, W) or (N, H, W, 3), not "
+            f"{images.dtype} of shape {images.shape}."
+        )
+    values, mean, std = np.arange(256) / 255, [], []
+    for channel in images.reshape(-1, 3 if is_color else 1).T:
+        count = np.bincount(channel, minlength=256)
+        mean.append(float(np.average(values, weights=count)))
+        std.append(float(np.average((values - mean[-1]) ** 2, weights=count) ** 0.5))
     return tuple(mean), tuple(std)
 
 
@@ -195,13 +191,13 @@ def split(
     check_pairs(x, y)
     N = len(y)
     n_valid = round(valid * N) if isinstance(valid, float) and 0 < valid < 1 else valid
-    if isinstance(n_valid, bool) or n_valid != int(n_valid) or not 0 < n_valid < N:
+    if isinstance(n_valid, bool) or not isinstance(n_valid, int) or not 0 < n_valid < N:
         raise ValueError(
             f"valid={valid!r} leaves one part empty: give a number from 1 to {N - 1}, or a "
             f"fraction between 0 and 1 of the {N} examples."
         )
     order = permutation(N, generator).to(x.device)
-    held_out, rest = order[: int(n_valid)], order[int(n_valid) :]
+    held_out, rest = order[:n_valid], order[n_valid:]
     return (x[rest], y[rest]), (x[held_out], y[held_out])
 
 

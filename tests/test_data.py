@@ -1,0 +1,244 @@
+"""`load`, what it returns, the samples, and the facts of the full data."""
+
+import dataclasses
+import doctest
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenet_course import data
+from lenet_course.data import formats, sample
+from lenet_course.data.catalog import CATALOG
+from lenet_course.data.dataset import Split
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+import make_samples
+
+SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}
+full = pytest.mark.skipif(os.environ.get("LENET_COURSE_DATA") != "full", reason="needs full data")
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return {name: data.load(name, source="sample") for name in CATALOG}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_sample(samples, name):
+    got = samples[name]
+    assert (got.name, got.source, len(got.classes)) == (name, "sample", 10)
+    for split, per_class in ((got.train, 500), (got.test, 100)):
+        assert split.images.shape == (10 * per_class, *SHAPES[name])
+        assert split.images.dtype == np.uint8
+        assert split.labels.shape == (10 * per_class,)
+        assert split.labels.dtype == np.int64
+        assert np.bincount(split.labels).tolist() == [per_class] * 10
+        assert len(split) == 10 * per_class
+
+
+def test_the_sample_begins_as_the_published_data_do(samples):
+    assert samples["mnist"].train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert samples["cifar10"].train.labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
+
+
+def test_datasets_cannot_be_changed(samples):
+    got = samples["mnist"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        got.name = "other"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        got.train.images = None
+    for split in (got.train, got.test):
+        with pytest.raises(ValueError, match="read-only"):
+            split.images[0, 0, 0] = 1
+        with pytest.raises(ValueError, match="read-only"):
+            split.labels[0] = 1
+
+
+def test_a_split_does_not_lock_its_makers_array():
+    images = np.zeros((2, 3, 3), np.uint8)
+    Split(images, np.zeros(2))
+    images[0] = 1
+    with pytest.raises(ValueError, match="2 images but 3 labels"):
+        Split(images, np.zeros(3))
+
+
+def test_short_reprs(samples):
+    assert repr(samples["cifar10"]) == (
+        'Dataset("cifar10", source="sample", train (5000, 32, 32, 3), '
+        "test (1000, 32, 32, 3), 10 classes)"
+    )
+    assert repr(samples["mnist"].test) == "Split(images=uint8 (1000, 28, 28), labels=int64 (1000,))"
+
+
+@pytest.mark.parametrize("name", ["MNIST", "cifar", "", None, 3])
+def test_an_unknown_name(name):
+    with pytest.raises(ValueError, match=r'"mnist", "fashion_mnist", "cifar10"') as caught:
+        data.load(name)
+    assert repr(name) in str(caught.value)
+
+
+def test_the_argument_wins_over_the_variable(monkeypatch):
+    monkeypatch.setenv("LENET_COURSE_DATA", "sample")
+    assert data.load("mnist").source == "sample"
+    monkeypatch.setenv("LENET_COURSE_DATA", "full")
+    assert data.load("mnist", source="sample").source == "sample"
+
+
+def test_bad_values_of_source_and_variable(monkeypatch):
+    with pytest.raises(ValueError, match=r"""source='half' is not one of "full", "sample"\."""):
+        data.load("mnist", source="half")
+    monkeypatch.setenv("LENET_COURSE_DATA", "Full")
+    with pytest.raises(ValueError, match=r"LENET_COURSE_DATA is 'Full'.*\"full\", \"sample\""):
+        data.load("mnist")
+    assert data.load("mnist", source="sample").source == "sample"
+
+
+def test_the_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("LENET_COURSE_CACHE", "~/somewhere")
+    assert data.cache_folder() == Path.home() / "somewhere"
+    assert data.cache_folder(tmp_path) == tmp_path
+    for empty in ("", None):
+        monkeypatch.setenv("LENET_COURSE_CACHE", "")
+        assert data.cache_folder(empty).name == "lenet_course"
+        assert data.cache_folder(empty).is_absolute()
+
+
+def test_load_needs_no_torch():
+    code = (
+        "import sys; sys.modules['torch'] = None; from lenet_course import data; "
+        "print(data.load('mnist', source='sample').source)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "sample\n"
+
+
+def test_the_samples_are_small_enough():
+    files = [p for p in sample.FOLDER.iterdir() if p.suffix == ".bz2"]
+    assert {p.stem for p in files} == set(CATALOG)
+    assert sum(p.stat().st_size for p in files) <= 16e6
+
+
+def test_the_samples_can_be_made_again(samples):
+    """Of its own arrays: the first of each class of the sample are the whole sample."""
+    made = {f"{name}.bz2": make_samples.make(got) for name, got in samples.items()}
+    for name, content in made.items():
+        assert content == (sample.FOLDER / name).read_bytes(), name
+    assert make_samples.sums(made) == (sample.FOLDER / "SHA256SUMS").read_text()
+
+
+def test_the_script_writes_and_compares(samples, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(make_samples, "CATALOG", {"mnist": None})
+    monkeypatch.setattr(make_samples.data, "load", lambda name, source: samples[name])
+    assert make_samples.main(["--check"], tmp_path) == 1
+    assert make_samples.main([], tmp_path) == 0
+    assert make_samples.main(["--check"], tmp_path) == 0
+    assert (tmp_path / "mnist.bz2").read_bytes() == (sample.FOLDER / "mnist.bz2").read_bytes()
+    (tmp_path / "mnist.bz2").write_bytes(b"other")
+    assert make_samples.main(["--check"], tmp_path) == 1
+    assert "These differ: mnist.bz2." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3)])
+def test_encoding_loses_nothing(monkeypatch, shape):
+    monkeypatch.setattr(sample, "TRAIN_PER_CLASS", 2)
+    monkeypatch.setattr(sample, "TEST_PER_CLASS", 1)
+    spec = dataclasses.replace(CATALOG["mnist"], image_shape=shape)
+    rng = np.random.default_rng(0)
+    splits = [
+        Split(rng.integers(0, 256, (n, *shape), np.uint8), np.arange(n) % 10) for n in (20, 10)
+    ]
+    for got, put in zip(sample.decode(sample.encode(*splits), spec), splits, strict=True):
+        np.testing.assert_array_equal(got.images, put.images)
+        np.testing.assert_array_equal(got.labels, put.labels)
+
+
+def test_a_damaged_sample_is_refused(tmp_path):
+    content = bytearray((sample.FOLDER / "mnist.bz2").read_bytes())
+    content[1000] ^= 1
+    (tmp_path / "mnist.bz2").write_bytes(content)
+    (tmp_path / "SHA256SUMS").write_bytes((sample.FOLDER / "SHA256SUMS").read_bytes())
+    with pytest.raises(OSError, match="is damaged"):
+        sample.load_sample(CATALOG["mnist"], tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 4), (2, 3, 4)])
+def test_idx_there_and_back(shape):
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    np.testing.assert_array_equal(formats.parse_idx(formats.to_idx(array)), array)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "with nothing"),
+        (b"\0\0\x08", "with 00 00 08"),
+        (bytes([0, 0, 8, 0]), "with 00 00 08 00"),
+        (bytes([0, 0, 13, 1, 0, 0, 0, 1, 0]), "with 00 00 0d 01"),
+        (b"\x89PNG....", "with 89 50 4e 47"),
+        (bytes([0, 0, 8, 3, 0, 0, 0, 1]), "rank 3 has 16 bytes, not 8"),
+        (bytes([0, 0, 8, 1, 0, 0, 0, 3, 1, 2]), r"\(3,\), but 2 bytes"),
+        (bytes([0, 0, 8, 1, 0, 0, 0, 1, 1, 2]), r"\(1,\), but 2 bytes"),
+        (bytes([0, 0, 8, 4, *[255] * 16]), "but 0 bytes"),
+    ],
+)
+def test_idx_of_another_kind(content, told):
+    with pytest.raises(ValueError, match=told):
+        formats.parse_idx(content)
+
+
+def test_cifar_records_must_be_whole():
+    with pytest.raises(ValueError, match="3072 is no multiple"):
+        formats.cifar_split(bytes(3073), bytes(3072))
+
+
+MODULES = ["lenet_course.data"] + [
+    f"lenet_course.data.{m.name}" for m in pkgutil.iter_modules(data.__path__)
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings(module):
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.failed == 0
+
+
+def test_public_functions_have_examples():
+    for name in data.__all__:
+        thing = getattr(data, name)
+        if callable(thing) and not isinstance(thing, type):
+            assert ">>>" in thing.__doc__, name
+
+
+FIRST_LABELS = {
+    "mnist": [5, 0, 4, 1, 9, 2, 1, 3, 1, 4],
+    "fashion_mnist": [9, 0, 0, 3, 0, 2, 7, 2, 5, 5],
+    "cifar10": [6, 9, 9, 4, 1, 1, 2, 7, 8, 3],
+}
+STATS = {
+    "mnist": ([0.1307], [0.3081]),
+    "fashion_mnist": ([0.2860], [0.3530]),
+    "cifar10": ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
+}
+
+
+@full
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_full_data(name, samples):
+    got = data.load(name)
+    N = 50000 if name == "cifar10" else 60000
+    assert got.source == "full"
+    assert got.train.images.shape == (N, *SHAPES[name])
+    assert got.test.images.shape == (10000, *SHAPES[name])
+    assert got.train.labels.shape == (N,)
+    assert got.train.labels[:10].tolist() == FIRST_LABELS[name]
+    np.testing.assert_allclose(data.channel_stats(got.train.images), STATS[name], atol=6e-5)
+    assert not got.train.images.flags.writeable
+    if name != "mnist":
+        assert np.bincount(got.train.labels).tolist() == [N // 10] * 10
+    assert make_samples.make(got) == (sample.FOLDER / f"{name}.bz2").read_bytes()

@@ -1,0 +1,326 @@
+"""Tensors, batches and augmentation, against torchvision and against loops that cannot be wrong."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+from torchvision import datasets, transforms
+
+from lenet_course import data
+from lenet_course.data import formats
+from lenet_course.data.catalog import CATALOG
+from lenet_course.data.official import HttpGzip
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def fake(shape=(10, 12, 9), seed=0):
+    rng = np.random.default_rng(seed)
+    return data.Split(rng.integers(0, 256, shape, np.uint8), np.arange(shape[0]))
+
+
+@pytest.fixture
+def pictures():
+    """Ten pictures whose pixels are all different, and their labels."""
+    return torch.arange(10 * 3 * 6 * 5.0).reshape(10, 3, 6, 5), torch.arange(10)
+
+
+class Pictures(TorchDataset):
+    """What a chapter shows as the standard way, for arrays in memory."""
+
+    def __init__(self, split, transform):
+        self.split, self.transform = split, transform
+
+    def __len__(self):
+        return len(self.split)
+
+    def __getitem__(self, i):
+        return self.transform(self.split.images[i].copy()), int(self.split.labels[i])
+
+
+@pytest.mark.parametrize("shape", [(10, 28, 28), (10, 32, 32, 3), (10, 7, 4)])
+def test_the_same_pixels_as_torchvision_and_a_data_loader(shape):
+    split = fake(shape)
+    mean, std = data.channel_stats(split.images)
+    way = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
+    x, y = data.to_tensors(split)
+    ours = data.batches(data.normalize(x, mean, std), y, batch_size=4)
+    theirs = DataLoader(Pictures(split, way), batch_size=4)
+    assert len(ours) == len(theirs) == 3
+    for (xb, yb), (xt, yt) in zip(ours, theirs, strict=True):
+        assert xb.dtype == xt.dtype == torch.float32
+        assert yb.dtype == yt.dtype == torch.int64
+        assert torch.equal(xb, xt)
+        assert torch.equal(yb, yt)
+
+
+def test_the_same_pixels_as_torchvision_reading_the_files(tmp_path):
+    sample = data.load("mnist", source="sample").test
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(formats.to_idx(sample.images))
+        labels = sample.labels.astype(np.uint8)
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(formats.to_idx(labels))
+    theirs = datasets.MNIST(tmp_path, train=False, transform=transforms.ToTensor())
+    (xt, yt) = next(iter(DataLoader(theirs, batch_size=1000)))
+    x, y = data.to_tensors(sample)
+    assert torch.equal(x, xt)
+    assert torch.equal(y, yt)
+
+
+def test_the_same_urls_and_checksums_as_torchvision():
+    for name, theirs in (("mnist", datasets.MNIST), ("fashion_mnist", datasets.FashionMNIST)):
+        ours = [s for s in CATALOG[name].sources if isinstance(s, HttpGzip)]
+        assert [s.base for s in ours] == theirs.mirrors
+        for source in ours:
+            assert [(f"{n}.gz", m) for n, m in source.md5.items()] == theirs.resources
+
+
+@pytest.mark.filterwarnings("error")
+def test_tensors_are_copies_that_may_be_changed():
+    split = fake((3, 4, 5, 3))
+    x, y = data.to_tensors(split)
+    assert x.shape == (3, 3, 4, 5)
+    assert x.is_contiguous()
+    assert x[1, 2, 3, 4] == np.float32(split.images[1, 3, 4, 2]) / np.float32(255)
+    before = split.images.copy(), split.labels.copy()
+    x.zero_()
+    y.zero_()
+    np.testing.assert_array_equal(split.images, before[0])
+    np.testing.assert_array_equal(split.labels, before[1])
+
+
+def test_to_tensors_of_a_whole_data_set_is_an_error():
+    with pytest.raises(TypeError, match=r"such as .*train"):
+        data.to_tensors(data.load("mnist", source="sample"))
+
+
+@pytest.mark.parametrize("shape", [(10, 28, 28), (10, 8, 8, 3)])
+def test_channel_stats_are_those_of_all_pixels(shape):
+    split = fake(shape)
+    mean, std = data.channel_stats(split.images)
+    pixels = split.images.reshape(-1, 3 if len(shape) == 4 else 1) / 255
+    np.testing.assert_allclose(mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(std, pixels.std(0), rtol=1e-12)
+    of_tensor = data.channel_stats(data.to_tensors(split)[0])
+    np.testing.assert_allclose(of_tensor, (mean, std), rtol=1e-6)
+    z = data.normalize(data.to_tensors(split)[0], mean, std)
+    np.testing.assert_allclose(data.channel_stats(z)[0], 0, atol=1e-6)
+    np.testing.assert_allclose(data.channel_stats(z)[1], 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (np.zeros((2, 4, 4)), "not float64"),
+        (np.zeros((2, 4, 4, 4), np.uint8), "of shape"),
+        (np.zeros((4, 4), np.uint8), "of shape"),
+        (np.zeros((0, 4, 4), np.uint8), "of shape"),
+        (torch.zeros(2, 1, 4, 4, dtype=torch.uint8), "torch.uint8"),
+        (torch.zeros(2, 4, 4), "see to_tensors"),
+        ([1, 2], "not list"),
+    ],
+)
+def test_channel_stats_of_something_else(images, told):
+    with pytest.raises(ValueError, match=told):
+        data.channel_stats(images)
+
+
+@pytest.mark.parametrize(
+    ("x", "mean", "std", "told"),
+    [
+        (torch.zeros(2, 3, 4, 4), [0.5], [0.5], "mean has 1 numbers for 3 channels"),
+        (torch.zeros(2, 1, 4, 4), [0.5], [0.5] * 3, "std has 3 numbers for 1 channels"),
+        (torch.zeros(2, 1, 4, 4), [0.5], [0.0], "must be positive"),
+        (torch.zeros(2, 1, 4, 4), [0.5], [float("nan")], "must be positive"),
+        (torch.zeros(1, 4, 4), [0.5], [0.5], "of shape"),
+        (torch.zeros(2, 1, 4, 4, dtype=torch.uint8), [0.5], [0.5], "torch.uint8"),
+    ],
+)
+def test_normalize_refuses_what_does_not_fit(x, mean, std, told):
+    with pytest.raises(ValueError, match=told):
+        data.normalize(x, mean, std)
+
+
+def test_normalize_leaves_its_input(pictures):
+    x = pictures[0]
+    before = x.clone()
+    data.normalize(x, [1, 2, 3], [1, 2, 3])
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize(("valid", "n"), [(3, 3), (0.3, 3), (1, 1), (9, 9)])
+def test_split_puts_each_example_in_one_part(pictures, valid, n):
+    x, y = pictures
+    (xt, yt), (xv, yv) = data.split(x, y, valid, seeded())
+    assert len(xv) == len(yv) == n
+    assert sorted([*yt.tolist(), *yv.tolist()]) == list(range(10))
+    assert torch.equal(x[yt], xt)
+    assert torch.equal(x[yv], xv)
+    again = data.split(x, y, valid, seeded())
+    assert torch.equal(again[1][1], yv)
+
+
+def test_split_depends_on_the_seed():
+    x, y = torch.zeros(1000, 1), torch.arange(1000)
+    first, second = (data.split(x, y, 500, seeded(s))[1][1] for s in (0, 1))
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("valid", [0, 10, -1, 1.5, 0.0, 1.0, 0.01, True, float("nan")])
+def test_split_with_an_empty_part(pictures, valid):
+    with pytest.raises(ValueError, match="valid="):
+        data.split(*pictures, valid, seeded())
+
+
+def test_batches_cover_everything_in_order(pictures):
+    x, y = pictures
+    made = data.batches(x, y, batch_size=4)
+    for _ in range(2):
+        parts = list(made)
+        assert [len(yb) for _, yb in parts] == [4, 4, 2]
+        assert torch.equal(torch.cat([xb for xb, _ in parts]), x)
+        assert torch.equal(torch.cat([yb for _, yb in parts]), y)
+    assert len(made) == 3
+    assert len(data.batches(x, y, batch_size=5)) == 2
+    assert len(data.batches(x, y)) == 1
+    assert "10 images (3, 6, 5), 3 batches of 4" in repr(made)
+
+
+def test_shuffled_batches_keep_pairs_and_change_each_epoch(pictures):
+    x, y = pictures
+    made = data.batches(x, y, 4, shuffle=True, generator=seeded())
+    orders = []
+    for _ in range(2):
+        parts = list(made)
+        order = torch.cat([yb for _, yb in parts])
+        assert torch.equal(torch.cat([xb for xb, _ in parts]), x[order])
+        assert sorted(order.tolist()) == list(range(10))
+        orders.append(order.tolist())
+    assert orders[0] != orders[1]
+    again = data.batches(x, y, 4, shuffle=True, generator=seeded())
+    assert torch.cat([yb for _, yb in again]).tolist() == orders[0]
+
+
+def test_batches_augment_each_batch_with_the_generator(pictures):
+    x, y = pictures
+    g, seen = seeded(), []
+
+    def augment(xb, generator):
+        assert generator is g
+        seen.append(len(xb))
+        return xb + 1
+
+    made = data.batches(x, y, 4, generator=g, augment=augment)
+    assert torch.equal(torch.cat([xb for xb, _ in made]), x + 1)
+    assert seen == [4, 4, 2]
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True, None])
+def test_bad_batch_sizes(pictures, batch_size):
+    with pytest.raises(ValueError, match=f"batch_size={batch_size}"):
+        data.batches(*pictures, batch_size=batch_size)
+
+
+def test_batches_refuse_what_does_not_fit(pictures):
+    x, y = pictures
+    with pytest.raises(ValueError, match="10 images but 9 labels"):
+        data.batches(x, y[:9])
+    with pytest.raises(ValueError, match="no images"):
+        data.batches(x[:0], y[:0])
+    with pytest.raises(TypeError, match=r"x is a ndarray.*to_tensors"):
+        data.batches(x.numpy(), y)
+    with pytest.raises(TypeError, match="y is a list"):
+        data.batches(x, [1])
+
+
+def test_whatever_is_random_needs_a_generator(pictures):
+    x, y = pictures
+    for call in (
+        lambda: data.batches(x, y, shuffle=True),
+        lambda: data.batches(x, y, augment=lambda xb, g: xb),
+        lambda: data.batches(x, y, shuffle=True, generator=np.random.default_rng(0)),
+        lambda: data.split(x, y, 3, None),
+        lambda: data.random_flip(x, None),
+        lambda: data.random_crop(x, 1, 0),
+    ):
+        with pytest.raises(TypeError, match=r"torch\.Generator\(\)\.manual_seed\(0\)"):
+            call()
+
+
+def test_flip_mirrors_some_images_whole(pictures):
+    x, _ = pictures
+    before = x.clone()
+    flipped = data.random_flip(x, seeded())
+    kinds = [
+        "same" if torch.equal(a, b) else "mirror" if torch.equal(a, b.flip(-1)) else "?"
+        for a, b in zip(flipped, x, strict=True)
+    ]
+    assert set(kinds) == {"same", "mirror"}
+    assert torch.equal(x, before)
+    assert torch.equal(flipped, data.random_flip(x, seeded()))
+    many = data.random_flip(torch.tensor([0.0, 1.0]).expand(10000, 1, 1, 2), seeded())
+    assert abs(many[:, 0, 0, 0].mean() - 0.5) < 0.02
+
+
+@pytest.mark.parametrize("padding", [1, 2, 4])
+def test_crop_is_a_window_of_the_padded_image(padding):
+    N, H, W = 400, 6, 5
+    x = torch.arange(1.0, N * 2 * H * W + 1).reshape(N, 2, H, W)
+    before = x.clone()
+    cropped = data.random_crop(x, padding, seeded())
+    assert cropped.shape == x.shape
+    assert torch.equal(x, before)
+    assert torch.equal(cropped, data.random_crop(x, padding, seeded()))
+    padded = torch.nn.functional.pad(x, (padding,) * 4)
+    places = set()
+    for image, whole in zip(cropped, padded, strict=True):
+        found = [
+            (i, j)
+            for i in range(2 * padding + 1)
+            for j in range(2 * padding + 1)
+            if torch.equal(image, whole[:, i : i + H, j : j + W])
+        ]
+        assert found
+        places.add(found[0])
+    assert len(places) > 0.95 * (2 * padding + 1) ** 2
+
+
+def test_crop_without_padding_is_the_image(pictures):
+    assert torch.equal(data.random_crop(pictures[0], 0, seeded()), pictures[0])
+
+
+@pytest.mark.parametrize("padding", [-1, 1.5, True, None])
+def test_bad_padding(pictures, padding):
+    with pytest.raises(ValueError, match=f"padding={padding}"):
+        data.random_crop(pictures[0], padding, seeded())
+
+
+@pytest.mark.parametrize("x", [torch.zeros(3, 4, 4), np.zeros((3, 4)), [1]])
+def test_augmentation_of_something_else(x):
+    for call in (lambda: data.random_flip(x, seeded()), lambda: data.random_crop(x, 1, seeded())):
+        with pytest.raises(ValueError, match=r"shape \(N, C, H, W\), not"):
+            call()
+
+
+def test_augmentation_runs_no_loop_over_images():
+    """64 times the images cost far less than 64 times the calls on one."""
+    x = torch.rand(2048, 3, 8, 8)
+
+    def seconds(call):
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
+    def change(images, g):
+        return data.random_crop(data.random_flip(images, g), 1, g)
+
+    at_once = min(seconds(lambda: change(x, seeded())) for _ in range(3))
+    one_by_one = seconds(lambda: [change(x[i : i + 1], g) for g in [seeded()] for i in range(2048)])
+    assert at_once < one_by_one / 4
