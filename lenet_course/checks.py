@@ -173,8 +173,8 @@ def cross_correlate(function):
             Case(
                 (step, np.array([[-1.0, 1.0]])),
                 np.array([[0.0, 3.0, 0.0]]),
-                hint="an image of width W has W - KW + 1 places for a kernel of width KW, "
-                "and each window is as wide as the kernel; a minus sign means a flipped kernel",
+                hint="W - KW + 1 places, each window as wide as the kernel; "
+                "a minus sign means a flipped kernel",
             ),
             case(5, 5, 3, 3, "row a, column b of the kernel meets row i + a, column j + b"),
             case(4, 7, 2, 2, "H counts the rows and W the columns; the image has 4 rows"),

@@ -450,7 +450,7 @@ def windows_as_columns(axes, pixels, columns, kernel_size, place):
 
 
 def timings(ax, seconds):
-    """Draw how long each of several ways took, as bars on a logarithmic axis.
+    """Draw how long each of several ways took, as dots on a logarithmic axis.
 
     Parameters
     ----------
@@ -462,13 +462,15 @@ def timings(ax, seconds):
     -------
     matplotlib.axes.Axes
     """
-    milliseconds = [1000 * t for t in seconds.values()]
-    bars = ax.barh(list(seconds), milliseconds)
-    ax.bar_label(
-        bars, [f"{t:.2g} ms" if t < 100 else f"{t:.0f} ms" for t in milliseconds], padding=4
-    )
-    ax.invert_yaxis()
-    ax.set(xscale="log", xlabel="milliseconds", xlim=(min(milliseconds) / 3, max(milliseconds) * 8))
+    milliseconds = [1000 * time for time in seconds.values()]
+    ax.plot(milliseconds, list(seconds), linestyle="", marker="o", markersize=9)
+    for row, time in enumerate(milliseconds):
+        text = f"{time:.0f} ms" if time >= 100 else f"{time:.2g} ms"
+        ax.annotate(text, (time, row), (9, 0), textcoords="offset points", va="center")
+    ax.set(xscale="log", xlabel="milliseconds", ylim=(len(seconds) - 0.5, -0.5))
+    ax.set_xlim(min(milliseconds) / 3, max(milliseconds) * 10)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.grid(axis="x")
     return ax
 
 
