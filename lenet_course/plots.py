@@ -42,6 +42,7 @@ def image(ax, pixels, values=False, **imshow):
         )
     drawn = ax.imshow(pixels, **imshow)
     ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(True)  # where white pixels meet a white page
     if values:
         middle = np.mean(drawn.get_clim())
         for (row, column), value in np.ndenumerate(pixels):
@@ -201,7 +202,8 @@ def feature_maps(ax, maps, columns, **imshow):
     for i, one in enumerate(maps):
         top, left = i // columns * (height + gap), i % columns * (width + gap)
         sheet[top : top + height, left : left + width] = one.repeat(zoom, 0).repeat(zoom, 1)
-    ax.imshow(sheet, **imshow)
+    drawn = ax.imshow(sheet, **imshow)
+    drawn.set_cmap(drawn.get_cmap().with_extremes(bad="C5"))  # the gaps
     ax.set_axis_off()
     return ax
 
@@ -241,7 +243,7 @@ def network_blocks(ax, shapes, labels):
         ax.text(0, top + 8, f"{label}: {written}", va="baseline")
         for c in range(C):
             ax.add_patch(Rectangle((c * step, top + 11), W, H, color=color, **vector))
-        top += H + 24 if H > 1 else 23
+        top += H + 18
         widest = max(widest, C * step)
     ax.set(xlim=(-1, widest), ylim=(top, 0), aspect="equal")
     ax.set_axis_off()
@@ -342,8 +344,7 @@ def signed(ax, numbers, values=False, limit=None):
     ax.set_facecolor("0.9")
     ax.imshow(numbers, cmap="RdBu_r", vmin=-limit, vmax=limit)
     ax.set(xticks=[], yticks=[])
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(True)
+    ax.spines[:].set_visible(True)
     if values:
         for (row, column), number in np.ndenumerate(numbers):
             text = "?" if np.isnan(number) else f"{number:g}".replace("-", "\N{MINUS SIGN}")
@@ -507,7 +508,8 @@ def window_places(ax, size, kernel_size, stride=1, padding=0, dilation=1):
         outside = not 0 <= cell < size
         _cell(ax, cell, 0, padded=outside, hatched=cell in unread)
         if outside:
-            ax.text(cell, 0, "0", ha="center", va="center", color="#777777")
+            paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            ax.text(cell, 0, "0", ha="center", va="center", color="#777777", bbox=paper)
     output = size + after + 0.8
     for line, read in enumerate(reads, start=1):
         y = line + 0.3
