@@ -1,0 +1,66 @@
+import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+BOOK = Path(__file__).parents[2] / "_build" / "html"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+ARGUMENTS = (
+    "--no-sandbox",  # Chromium refuses to run as root with it, and it opens our own files only
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+        path = next(filter(None, map(shutil.which, NAMES)), own if Path(own).exists() else None)
+        if not path:
+            pytest.skip(
+                "no Chromium found: install one with `sudo apt-get install chromium` "
+                "or `.venv/bin/playwright install chromium`"
+            )
+        chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def book(browser):
+    """The folder of the built book; asks for the browser first, so that without one we skip."""
+    if not (BOOK / "index.html").is_file():
+        pytest.fail(f"there is no book in {BOOK}: run `make book` first", pytrace=False)
+    return BOOK
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Serve a folder on the loopback address and return its root address."""
+    servers = []
+
+    def start(folder):
+        handler = partial(QuietHandler, directory=folder)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        servers.append(server)
+        Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass

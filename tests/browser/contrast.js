@@ -1,0 +1,37 @@
+// Text in the article that stands out too little from what is behind it (WCAG's ratio below 3).
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const seen = new Map();
+  const rgba = (color) => {
+    if (!seen.has(color)) {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = color;
+      canvas.fillRect(0, 0, 1, 1);
+      seen.set(color, [...canvas.getImageData(0, 0, 1, 1).data]);
+    }
+    return seen.get(color);
+  };
+  const light = ([r, g, b]) => {
+    const part = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const color = rgba(getComputedStyle(e).backgroundColor);
+      if (color[3] > 127) return color;
+    }
+    return [255, 255, 255, 255];
+  };
+  const faults = new Set();
+  const texts = document.createTreeWalker(document.querySelector("article") ?? document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const e = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || e.closest("script, style, a.headerlink, .onlyprint")) continue;
+    if (!e.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    const [a, b] = [light(rgba(getComputedStyle(e).color)), light(behind(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 3)
+      faults.add(`contrast ${ratio.toFixed(1)}: <${e.tagName.toLowerCase()} class="${e.className}"> ${texts.currentNode.data.trim().slice(0, 30)}`);
+  }
+  return [...faults].slice(0, 5);
+}

@@ -1,0 +1,208 @@
+"""Every page of the built book in a real browser, from disk and from a server, light and dark."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+HERE = Path(__file__).parent
+FAULTS, WIDTH, CONTRAST = (
+    (HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("faults", "width", "contrast")
+)
+SCREENS = {"wide": (1280, 900), "phone": (375, 700)}
+# From disk Chromium refuses the theme's preloads of its icon fonts; the icons are drawn by a
+# script, so nothing is missing.
+EXCUSED_FROM_DISK = re.compile(
+    r"/_static/vendor/fontawesome/[\d.]+/webfonts/fa-(solid-900|brands-400|regular-400)\.woff2"
+)
+OTHER_HOST = re.compile(r"^(?!(file|data|blob|about|http://127\.0\.0\.1:\d+/))")
+
+
+class Visitor:
+    """Opens pages in one mode and notes what goes wrong; nothing it asks leaves this machine."""
+
+    def __init__(self, browser, scheme="light"):
+        self.scheme = scheme
+        self.faults = []
+        self.context = browser.new_context(color_scheme=scheme)
+        self.context.route(OTHER_HOST, self.refuse)
+        self.page = self.context.new_page()
+        self.page.on("console", self.console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"script error: {error}"))
+        self.page.on("response", self.response)
+
+    def refuse(self, route):
+        self.faults.append(f"asks another host: {route.request.url}")
+        route.abort()
+
+    def console(self, message):
+        said = f"{message.text} {message.location.get('url', '')}"
+        from_disk = self.page.url.startswith("file:")
+        if message.type == "error" and not (from_disk and EXCUSED_FROM_DISK.search(said)):
+            self.faults.append(f"console error: {said}")
+
+    def response(self, response):
+        if response.status >= 400:
+            self.faults.append(f"status {response.status}: {response.url}")
+
+    def visit(self, address):
+        """Open a page and return what is wrong with it on any screen."""
+        self.faults.clear()
+        self.page.set_viewport_size(_size("wide"))
+        self.page.goto(address)
+        self.faults += self.page.evaluate(FAULTS)
+        self.faults += self.page.evaluate(CONTRAST)
+        for screen in SCREENS:
+            self.page.set_viewport_size(_size(screen))
+            self.faults += [f"{screen}: {fault}" for fault in self.page.evaluate(WIDTH)]
+        return list(self.faults)
+
+
+def _size(screen):
+    return dict(zip(("width", "height"), SCREENS[screen], strict=True))
+
+
+@pytest.fixture(params=["light", "dark"])
+def visitor(browser, request):
+    guest = Visitor(browser, request.param)
+    yield guest
+    guest.context.close()
+
+
+@pytest.fixture(params=["disk", "server"])
+def root(book, serve, request):
+    return book.as_uri() if request.param == "disk" else serve(book)
+
+
+def _pages(book):
+    return sorted(
+        path.relative_to(book).as_posix()
+        for path in book.rglob("*.html")
+        if path.relative_to(book).parts[0] not in ("_static", "_sources")
+        and path != book / "index.html"  # leads on to the first page
+    )
+
+
+def test_every_page(visitor, root, book):
+    report = {}
+    for page in _pages(book):
+        report[page] = visitor.visit(f"{root}/{page}")
+        theme = visitor.page.evaluate("document.documentElement.dataset.theme")
+        if theme != visitor.scheme:
+            report[page].append(f"the theme is {theme}, not {visitor.scheme}")
+    lines = [f"{page}: {fault}" for page, faults in report.items() for fault in faults]
+    assert not lines, "\n".join(lines)
+    assert len(report) >= 6
+    visitor.page.goto(f"{root}/index.html")
+    visitor.page.wait_for_url(f"{root}/intro.html")
+
+
+@pytest.mark.parametrize("words", ["padding", "步幅"])
+def test_search_finds_and_leads_there(browser, root, words):
+    guest = Visitor(browser)
+    assert guest.visit(f"{root}/search.html") == []
+    guest.page.set_viewport_size(_size("wide"))
+    field = guest.page.locator("article input[name=q], .bd-article input[name=q]").first
+    field.fill(words)
+    field.press("Enter")
+    first = guest.page.locator("#search-results li a").first
+    first.wait_for(timeout=10_000)
+    first.click()
+    guest.page.wait_for_url(re.compile(r"/(chapters/|intro\.html)"))
+    assert words in guest.page.locator("article").first.inner_text().lower()
+    assert guest.faults == []
+    guest.context.close()
+
+
+def test_the_theme_button_reaches_dark_and_it_stays(browser, root):
+    guest = Visitor(browser)
+    guest.page.goto(f"{root}/intro.html")
+    for _ in range(3):  # auto, light, dark
+        if guest.page.evaluate("document.documentElement.dataset.mode") == "dark":
+            break
+        guest.page.locator(".theme-switch-button:visible").first.click()
+    guest.page.goto(f"{root}/chapters/glossary.html")
+    assert guest.page.evaluate("document.documentElement.dataset.theme") == "dark"
+    guest.context.close()
+
+
+def test_notebooks_can_be_downloaded_and_solutions_unfold(browser, book):
+    guest = Visitor(browser)
+    notebooks = sorted((book / "_sources" / "chapters").glob("*.ipynb"))
+    assert notebooks, "the book holds no notebook"
+    for notebook in notebooks:
+        guest.page.goto((book / "chapters" / f"{notebook.stem}.html").as_uri())
+        link = guest.page.locator(f"a[href$='_sources/chapters/{notebook.name}']")
+        assert link.count() > 0, f"no download button for {notebook.name}"
+        target = urlsplit(link.first.evaluate("e => e.href"))
+        assert target.scheme == "file"
+        assert Path(target.path).is_file()
+        for solution in guest.page.locator("div.solution").all():
+            body = solution.locator(".solution-content, section").first
+            before = body.is_visible()
+            solution.locator("button.toggle-button, summary").first.click()
+            assert (before, body.is_visible()) == (False, True), f"{notebook.stem}: {solution}"
+    guest.context.close()
+
+
+FAULTY = {
+    "<p>fine, and $5 is a price</p>": None,
+    "<img src='http://192.0.2.1/x.png' alt='x'>": "asks another host: http://192.0.2.1/x.png",
+    "<link rel=stylesheet href='http://192.0.2.1/x.css'>": "asks another host",
+    "<style>@import url(http://192.0.2.1/x.css);</style>": "asks another host",
+    "<link rel=preconnect href='https://192.0.2.1'>": "connects to another host",
+    "<script>fetch('http://192.0.2.1/').catch(() => 0)</script>": "asks another host",
+    "<script>console.error('boom')</script>": "console error: boom",
+    "<script>nothing.there()</script>": "script error",
+    "<p>so $S_o = 3$ places</p>": "raw markup in the text: so $S_o",
+    r"<p>so \(S_o\) places</p>": "raw markup",
+    "<p>by {eq}`eq-x`</p>": "raw markup",
+    "<p>```{exercise} One</p>": "raw markup",
+    "<div class='math'>x^2</div>": "formula not rendered: x^2",
+    "<mjx-merror data-mjx-error='Undefined'></mjx-merror>": "formula with an error: Undefined",
+    f"<img src='data:image/svg+xml,{'<svg xmlns=%22http://www.w3.org/2000/svg%22/>'}'>": "alt text",
+    "<img src='missing.png' alt='x'>": "image does not load: missing.png",
+    "<p style='width: 600px'>a wide one</p>": "phone: 600",
+    "<pre style='width: 2000px'>a wide one</pre>": "wide: 20",
+    "<p style='color: #999; background: #aaa'>pale</p>": "contrast 1.",
+}
+
+
+@pytest.mark.parametrize(("html", "expected"), FAULTY.items(), ids=lambda value: None)
+def test_each_fault_is_reported(browser, tmp_path, html, expected):
+    head = "<!doctype html><meta charset=utf-8><link rel=icon href=data:,>"
+    (tmp_path / "x.html").write_text(
+        f"{head}<style>body {{margin: 0}}</style><article>{html}</article>", encoding="utf-8"
+    )
+    guest = Visitor(browser)
+    faults = guest.visit((tmp_path / "x.html").as_uri())
+    guest.context.close()
+    if expected is None:
+        assert faults == []
+    else:
+        assert any(expected in fault for fault in faults), faults
+
+
+def test_faults_are_reported_from_a_server_too(browser, serve, tmp_path):
+    (tmp_path / "x.html").write_text(
+        "<script src=gone.js></script><script src=http://192.0.2.1/x.js></script>", encoding="utf-8"
+    )
+    guest = Visitor(browser)
+    faults = guest.visit(f"{serve(tmp_path)}/x.html")
+    assert any("status 404" in fault for fault in faults), faults
+    assert "asks another host: http://192.0.2.1/x.js" in faults
+    guest.context.close()
+
+
+def test_only_the_icon_fonts_are_excused(browser, tmp_path):
+    for folder, reported in [("_static/vendor/fontawesome/6.5.2/webfonts", False), ("f", True)]:
+        font = f"{folder}/fa-solid-900.woff2"
+        (tmp_path / "x.html").write_text(
+            f"<link rel=preload as=font crossorigin href='{font}'>", encoding="utf-8"
+        )
+        guest = Visitor(browser)
+        guest.page.goto((tmp_path / "x.html").as_uri())
+        guest.page.wait_for_timeout(300)
+        assert bool(guest.faults) is reported, guest.faults
+        guest.context.close()
