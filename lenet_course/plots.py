@@ -195,15 +195,16 @@ def feature_maps(ax, maps, columns, **imshow):
             f"columns={columns}; leave the batch axis out, and reshape a vector to (C, 1, 1)"
         )
     C, H, W = maps.shape
-    zoom = 1 if H > 1 else 4  # single numbers become squares, so that the gap stays thin
-    height, width, gap = H * zoom, W * zoom, 1
+    zoom, gap = -(-20 // W), 2  # small maps are enlarged, so that the gap stays thin
+    height, width = H * zoom, W * zoom
     rows = -(-C // columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
     for i, one in enumerate(maps):
         top, left = i // columns * (height + gap), i % columns * (width + gap)
         sheet[top : top + height, left : left + width] = one.repeat(zoom, 0).repeat(zoom, 1)
-    drawn = ax.imshow(sheet, **imshow)
-    drawn.set_cmap(drawn.get_cmap().with_extremes(bad="C5"))  # the gaps
+        frame = Rectangle((left - 0.5, top - 0.5), width, height)
+        ax.add_patch(frame).set(fill=False, edgecolor="gray", linewidth=0.5)
+    ax.imshow(sheet, **imshow)
     ax.set_axis_off()
     return ax
 
