@@ -108,20 +108,21 @@ def test_feature_maps_stand_side_by_side_with_gaps(ax):
     maps = np.arange(12.0).reshape(3, 2, 2)
     assert plots.feature_maps(ax, maps, columns=2) is ax
     sheet = ax.images[0].get_array()
-    assert sheet.shape == (5, 5)  # two rows of two maps, one pixel apart
-    np.testing.assert_array_equal(sheet[:2, :2], maps[0])
-    np.testing.assert_array_equal(sheet[:2, 3:], maps[1])
-    np.testing.assert_array_equal(sheet[3:, :2], maps[2])
-    assert np.ma.getmaskarray(sheet)[2].all()
-    assert np.ma.getmaskarray(sheet)[3:, 3:].all()  # the short last row
+    assert sheet.shape == (42, 42)  # two rows of two maps, enlarged tenfold, two pixels apart
+    np.testing.assert_array_equal(sheet[:20:10, :20:10], maps[0])
+    np.testing.assert_array_equal(sheet[9:20:10, 31::10], maps[1])
+    np.testing.assert_array_equal(sheet[22::10, :20:10], maps[2])
+    assert np.ma.getmaskarray(sheet)[20:22].all()
+    assert np.ma.getmaskarray(sheet)[22:, 22:].all()  # the short last row
+    assert [frame.get_xy() for frame in ax.patches] == [(-0.5, -0.5), (21.5, -0.5), (-0.5, 21.5)]
     assert ax.images[0].get_clim() == (0, 11)
 
 
 def test_feature_maps_draw_a_vector_as_squares(ax):
     plots.feature_maps(ax, np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1), columns=3, vmin=0)
     sheet = ax.images[0].get_array()
-    assert sheet.shape == (4, 14)
-    np.testing.assert_array_equal(sheet[:, 5:9], 2)
+    assert sheet.shape == (20, 64)
+    np.testing.assert_array_equal(sheet[:, 22:42], 2)
     assert ax.images[0].get_clim() == (0, 3)
 
 
