@@ -267,3 +267,24 @@ def receptive_field(function):
         case([(3, 2)] * 4, "1 + 2 · (1 + 2 + 4 + 8)"),
     ]
     run_cases(function, cases)
+
+
+def to_gray(function):
+    """Check a function (images) → floats 0 to 255, from uint8 (H, W, 3) or (N, H, W, 3)."""
+    numbers = np.random.default_rng(11)
+
+    def case(pixels, hint):
+        pixels = np.asarray(pixels, np.uint8)
+        expected = pixels @ np.array([0.299, 0.587, 0.114])
+        return Case((pixels,), expected, hint=hint)
+
+    run_cases(
+        function,
+        [
+            case([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], "red .299, green .587, blue .114"),
+            case([[[255, 255, 255]]], "white is 255; in uint8 a sum past 255 starts again at 0"),
+            case([[[1, 1, 2]]], "keep the fraction; do not round"),
+            case(numbers.integers(0, 256, (4, 5, 3)), "one number for each of 4 × 5 pixels"),
+            case(numbers.integers(0, 256, (3, 4, 5, 3)), "the channels are the last axis"),
+        ],
+    )

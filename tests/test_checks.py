@@ -395,3 +395,18 @@ def test_receptive_field(capsys):
     ]:
         with pytest.raises(CheckFailed, match=f"case {case} of 6"):
             checks.receptive_field(wrong)
+
+
+def test_to_gray():
+    weights = np.array([0.299, 0.587, 0.114])
+    checks.to_gray(lambda images: images @ weights)
+    for wrong, case in [
+        (lambda images: images.mean(axis=-1), 1),
+        (lambda images: images @ weights[::-1], 1),
+        (lambda images: (images * weights).astype(np.uint8).sum(axis=-1), 1),
+        (lambda images: np.round(images @ weights), 1),
+        (lambda images: np.tensordot(images, weights, (0, 0)), 1),
+        (lambda images: images[0] @ weights if images.ndim == 4 else images @ weights, 5),
+    ]:
+        with pytest.raises(CheckFailed, match=f"case {case} of 5"):
+            checks.to_gray(wrong)
