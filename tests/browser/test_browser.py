@@ -103,7 +103,7 @@ def test_search_finds_and_leads_there(browser, root, words):
     guest = Visitor(browser)
     assert guest.visit(f"{root}/search.html") == []
     guest.page.set_viewport_size(_size("wide"))
-    field = guest.page.locator("article input[name=q], .bd-article input[name=q]").first
+    field = guest.page.locator(".bd-search-container input[name=q]")
     field.fill(words)
     field.press("Enter")
     first = guest.page.locator("#search-results li a").first
