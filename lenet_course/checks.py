@@ -288,3 +288,44 @@ def to_gray(function):
             case(numbers.integers(0, 256, (3, 4, 5, 3)), "the channels are the last axis"),
         ],
     )
+
+
+def accuracy(function):
+    """Check a function (logits, y, batch_size) → share of right answers, each image counted once.
+
+    The function goes through the rows in batches; the last batch may be smaller.
+    """
+    logits = np.eye(3)[[0, 1, 2, 2, 1]]
+    y = np.array([0, 1, 2, 2, 0])
+    many = np.random.default_rng(32).normal(size=(103, 10))
+    labels = np.where(np.arange(103) < 40, many.argmax(axis=1), 0)
+    share = np.mean(many.argmax(axis=1) == labels)
+    cases = [
+        Case((logits, y, 5), 0.8, hint="the answer of an image is the class of its highest score"),
+        Case((logits[:4], y[:4], 2), 1.0, hint="divide by the number of images"),
+        Case((logits[:4], y[:4], 3), 1.0, hint="the last batch is smaller; don't count it as full"),
+        Case((logits, y, 4), 0.8, hint="a mean of batch means gives a small batch too much weight"),
+        Case((logits, y, 100), 0.8, hint="a batch size above the number of images is one batch"),
+        Case((many, labels, 32), share, hint="ten classes, and a last batch of 7"),
+        Case((many - 10, many.argmax(axis=1), 10), 1.0, hint="all scores may be negative"),
+    ]
+    run_cases(function, cases)
+
+
+def confusion_matrix(function):
+    """Check a function (y, predicted, classes) → counts: rows are true, columns answers."""
+    y, predicted = np.array([0, 1, 1, 2, 2]), np.array([0, 1, 2, 2, 2])
+    rng = np.random.default_rng(23)
+    many, guesses = rng.integers(0, 7, 500), rng.integers(0, 5, 500)
+    counts = np.zeros((8, 8), dtype=int)
+    np.add.at(counts, (many, guesses), 1)
+    cases = [
+        Case((y[:3], predicted[:3], 3), [[1, 0, 0], [0, 1, 1], [0, 0, 0]], hint="row: the truth"),
+        Case(
+            (y, predicted, 3),
+            [[1, 0, 0], [0, 1, 1], [0, 0, 2]],
+            hint="a pair that comes twice counts twice; counts[y, predicted] += 1 counts it once",
+        ),
+        Case((many, guesses, 8), counts, hint="classes that nobody answers keep their column"),
+    ]
+    run_cases(function, cases)

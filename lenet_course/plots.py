@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.colors import to_rgba_array
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
 
 from lenet_course.shapes import conv_output_size, padding_per_side, pair
 
@@ -727,4 +728,43 @@ def class_bars(ax, values, highlight=None):
     if values.min() < 0:
         ax.axhline(0, color="0.4", linewidth=1)
     ax.set(xticks=classes)
+    return ax
+
+
+def runs(ax, results, half_widths=None):
+    """Draw one row per setting, with a dot for each run and a tick at their mean.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    results : dict of str to sequence of float
+        For each setting its runs' shares, 0 to 1, such as accuracies from several seeds.
+    half_widths : sequence of float, optional
+        For each setting, how far a bar reaches to either side of the mean.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The first setting stands at the top.
+
+    Raises
+    ------
+    ValueError
+        If a setting has no run, or there is not one half width per setting.
+    """
+    if not all(len(values) for values in results.values()):
+        raise ValueError(f"each setting needs at least one run, got {results}")
+    if half_widths is not None and len(half_widths) != len(results):
+        raise ValueError(f"{len(results)} settings need as many half widths, got {half_widths}")
+    places = np.arange(len(results))
+    means = [np.mean(values) for values in results.values()]
+    if half_widths is not None:
+        lefts = np.subtract(means, half_widths)
+        ax.barh(places, 2 * np.asarray(half_widths), 0.3, lefts, alpha=0.3)
+    ax.plot(means, places, "|", color="0.3", markersize=22)
+    for place, values in zip(places, results.values(), strict=True):
+        ax.plot(values, np.full(len(values), place), "o", color="C1")
+    ax.set(yticks=places, yticklabels=list(results), ylim=(len(results) - 0.4, -0.6))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+    ax.grid(axis="x")
     return ax

@@ -410,3 +410,78 @@ def test_to_gray():
     ]:
         with pytest.raises(CheckFailed, match=f"case {case} of 5"):
             checks.to_gray(wrong)
+
+
+def right_per_batch(logits, y, batch_size):
+    """Split into batches; return each batch's number of right answers and its size."""
+    cuts = range(batch_size, len(y), batch_size)
+    right = np.split(logits.argmax(axis=1) == y, cuts)
+    return np.array([part.sum() for part in right]), np.array([len(part) for part in right])
+
+
+def test_accuracy(capsys):
+    def right(logits, y, batch_size):
+        correct, sizes = right_per_batch(logits, y, batch_size)
+        return correct.sum() / sizes.sum()
+
+    def full_batches(logits, y, batch_size):
+        correct, sizes = right_per_batch(logits, y, batch_size)
+        return correct.sum() / (len(sizes) * batch_size)
+
+    def mean_of_means(logits, y, batch_size):
+        correct, sizes = right_per_batch(logits, y, batch_size)
+        return (correct / sizes).mean()
+
+    def last_batch_dropped(logits, y, batch_size):
+        kept = len(y) // batch_size * batch_size or len(y)
+        return np.mean(logits[:kept].argmax(axis=1) == y[:kept])
+
+    def in_percent(logits, y, batch_size):
+        return 100 * right(logits, y, batch_size)
+
+    def lowest_score(logits, y, batch_size):
+        return right(-logits, y, batch_size)
+
+    checks.accuracy(right)
+    assert "all 7 cases agree" in capsys.readouterr().out
+    for wrong, case in [
+        (in_percent, 1),
+        (lowest_score, 1),
+        (full_batches, 3),
+        (mean_of_means, 4),
+        (last_batch_dropped, 4),
+        (lambda logits, y, batch_size: right(logits[:batch_size], y[:batch_size], batch_size), 4),
+    ]:
+        with pytest.raises(CheckFailed, match=f"case {case} of 7"):
+            checks.accuracy(wrong)
+
+
+def test_confusion_matrix(capsys):
+    def right(y, predicted, classes):
+        counts = np.zeros((classes, classes), dtype=int)
+        for t, a in zip(y, predicted, strict=True):
+            counts[t, a] += 1
+        return counts
+
+    def pairs_once(y, predicted, classes):
+        counts = np.zeros((classes, classes), dtype=int)
+        counts[y, predicted] += 1
+        return counts
+
+    def present_classes(y, predicted, classes):
+        return right(y, predicted, max(y.max(), predicted.max()) + 1)
+
+    def shares_of_rows(y, predicted, classes):
+        counts = right(y, predicted, classes)
+        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+    checks.confusion_matrix(right)
+    assert "all 3 cases agree" in capsys.readouterr().out
+    for wrong, case in [
+        (lambda y, predicted, classes: right(predicted, y, classes), 1),
+        (shares_of_rows, 1),
+        (pairs_once, 2),
+        (present_classes, 3),
+    ]:
+        with pytest.raises(CheckFailed, match=f"case {case} of 3"):
+            checks.confusion_matrix(wrong)

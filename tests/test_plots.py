@@ -367,3 +367,29 @@ def test_class_bars_refuse(ax):
         plots.class_bars(ax, np.zeros((1, 3)))
     with pytest.raises(ValueError, match="3 is no class: they go from 0 to 2"):
         plots.class_bars(ax, np.zeros(3), highlight=3)
+
+
+def test_runs_have_a_row_each_with_dots_a_mean_and_a_bar(ax):
+    results = {"a": [0.9, 0.8, 1.0], "b": np.array([0.5])}
+    assert plots.runs(ax, results, [0.02, 0.1]) is ax
+    means, *dots = ax.lines
+    np.testing.assert_allclose(means.get_xydata(), [[0.9, 0], [0.5, 1]])
+    np.testing.assert_allclose(dots[0].get_xydata(), [[0.9, 0], [0.8, 0], [1.0, 0]])
+    np.testing.assert_allclose(dots[1].get_xydata(), [[0.5, 1]])
+    np.testing.assert_allclose([bar.get_x() for bar in ax.patches], [0.88, 0.4])
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [0.04, 0.2])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    bottom, top = ax.get_ylim()
+    assert top < bottom
+
+
+def test_runs_without_bars(ax):
+    plots.runs(ax, {"a": [0.9]})
+    assert not ax.patches
+
+
+def test_runs_refuse(ax):
+    with pytest.raises(ValueError, match="at least one run"):
+        plots.runs(ax, {"a": [0.9], "b": []})
+    with pytest.raises(ValueError, match="2 settings need as many half widths"):
+        plots.runs(ax, {"a": [0.9], "b": [0.8]}, [0.1])
