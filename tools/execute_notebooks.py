@@ -29,7 +29,12 @@ def execute(path):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(
+        notebook,
+        timeout=None,
+        coalesce_streams=True,  # one block of text a cell, however slowly it was printed
+        resources={"metadata": {"path": path.parent}},
+    ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
