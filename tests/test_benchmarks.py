@@ -42,4 +42,4 @@ def test_an_unknown_benchmark_names_the_known_ones():
     command = [sys.executable, "-m", "benchmarks", "conv", "speed"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "no benchmark speed; there are: conv" in result.stderr
+    assert "no benchmark speed; there are: conv, training" in result.stderr

@@ -21,7 +21,7 @@ def load(name: str, *, source: str | None = None, root: str | os.PathLike | None
     Parameters
     ----------
     name : {"mnist", "fashion_mnist", "cifar10"}
-        Handwritten digits [1]_, pieces of clothing [2]_ or photographs of ten kinds of thing [3]_.
+        Handwritten digits, pieces of clothing, or photographs of ten kinds of thing.
     source : {"full", "sample"}, optional
         The published data, or the first 500 training and 100 test images of each class, which are
         shipped with the course. Without it the environment variable ``LENET_COURSE_DATA`` decides;
@@ -51,12 +51,11 @@ def load(name: str, *, source: str | None = None, root: str | os.PathLike | None
 
     References
     ----------
-    .. [1] LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document
-       recognition. Proceedings of the IEEE 86 (1998).
-    .. [2] Xiao, Rasul, Vollgraf: Fashion-MNIST, a novel image dataset for benchmarking machine
-       learning algorithms. arXiv:1708.07747 (2017).
-    .. [3] Krizhevsky: Learning multiple layers of features from tiny images. Technical report,
-       University of Toronto (2009).
+    LeCun, Bottou, Bengio, Haffner (1998), "Gradient-based learning applied to document
+    recognition", Proceedings of the IEEE 86(11). Xiao, Rasul, Vollgraf (2017), "Fashion-MNIST: a
+    novel image dataset for benchmarking machine learning algorithms", arXiv:1708.07747.
+    Krizhevsky (2009), "Learning multiple layers of features from tiny images", technical report,
+    University of Toronto.
 
     Examples
     --------
