@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest --nbval --nbval-current-env tests chapters --ignore tests/browser --cov
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 
 .DEFAULT_GOAL := help
@@ -24,11 +25,13 @@ book: $(READY)  ## build the book into _build/html
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
 
-test: $(READY)  ## test the package and re-run every notebook on the sample (minutes)
-	LENET_COURSE_DATA=sample $(BIN)/python -m pytest --nbval --nbval-current-env tests chapters --ignore tests/browser --cov
+# Two processes with one thread each: two trainings with two threads each would slow each other.
+test: $(READY)  ## test the package and re-run every notebook on the sample
+	OMP_NUM_THREADS=1 LENET_COURSE_DATA=sample $(PYTEST) -n 2 --dist loadfile
 
+# One process with all threads, so that what the chapters time is what a reader gets.
 test-full: $(READY)  ## the same tests on the full data
-	LENET_COURSE_DATA=full $(BIN)/python -m pytest --nbval --nbval-current-env tests chapters --ignore tests/browser --cov
+	LENET_COURSE_DATA=full $(PYTEST)
 
 test-browser: book  ## open every page of the book in a real browser
 	$(BIN)/python -m pytest tests/browser
