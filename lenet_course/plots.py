@@ -765,6 +765,37 @@ def runs(ax, results, half_widths=None):
     for place, values in zip(places, results.values(), strict=True):
         ax.plot(values, np.full(len(values), place), "o", color="C1")
     ax.set(yticks=places, yticklabels=list(results), ylim=(len(results) - 0.4, -0.6))
+    ax.use_sticky_edges = False  # room at the left of a bar, too
+    ax.autoscale_view(scaley=False)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     ax.grid(axis="x")
+    return ax
+
+
+def step_losses(ax, curves, window=5):
+    """Draw the loss of each step for several trainings, smoothed by a running mean.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    curves : dict of str to sequence of float
+        For each training its losses, one per step.
+    window : int
+        How many steps each drawn point is the mean of.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If a training has fewer steps than `window`.
+    """
+    for name, losses in curves.items():
+        if len(losses) < window:
+            raise ValueError(f"{name!r} has {len(losses)} steps, too few for means of {window}")
+        means = np.convolve(losses, np.ones(window) / window, mode="valid")
+        ax.plot(np.arange(window, len(losses) + 1), means, label=name)
+    ax.set(xlabel=f"step (mean of {window})", ylabel="loss", ylim=(0, None))
     return ax

@@ -393,3 +393,18 @@ def test_runs_refuse(ax):
         plots.runs(ax, {"a": [0.9], "b": []})
     with pytest.raises(ValueError, match="2 settings need as many half widths"):
         plots.runs(ax, {"a": [0.9], "b": [0.8]}, [0.1])
+
+
+def test_step_losses_are_running_means_at_the_last_step_of_each_window(ax):
+    assert plots.step_losses(ax, {"a": [3.0, 1.0, 2.0, 0.0], "b": [1, 1]}, window=2) is ax
+    a, b = ax.lines
+    np.testing.assert_allclose(a.get_xydata(), [[2, 2], [3, 1.5], [4, 1]])
+    np.testing.assert_allclose(b.get_xydata(), [[2, 1]])
+    assert [line.get_label() for line in ax.lines] == ["a", "b"]
+    assert ax.get_xlabel() == "step (mean of 2)"
+    assert ax.get_ylim()[0] == 0
+
+
+def test_step_losses_refuse_fewer_steps_than_the_window(ax):
+    with pytest.raises(ValueError, match="'a' has 4 steps, too few for means of 5"):
+        plots.step_losses(ax, {"a": [1, 2, 3, 4]})
