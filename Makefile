@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/python -m pytest --nbval --nbval-current-env tests chapters --ignore tests/browser --cov
+PYTEST := $(BIN)/python -m pytest
+PACKAGE := tests --ignore tests/browser --cov
+NOTEBOOKS := chapters --nbval --nbval-current-env
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 
 .DEFAULT_GOAL := help
 .PHONY: help book lab test test-full test-browser execute lint bench clean
 
 help:  ## list these commands
-	@awk -F ':.*##' '/^[a-z-]+:.*##/ {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "This course needs Python 3.11, 3.12 or 3.13; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12")'
@@ -26,12 +28,17 @@ lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
 
 # Two processes with one thread each: two trainings with two threads each would slow each other.
+test: export OMP_NUM_THREADS = 1
+test: export LENET_COURSE_DATA = sample
 test: $(READY)  ## test the package and re-run every notebook on the sample
-	OMP_NUM_THREADS=1 LENET_COURSE_DATA=sample $(PYTEST) -n 2 --dist loadfile
+	$(PYTEST) $(PACKAGE) -n 2 --dist loadfile
+	$(PYTEST) $(NOTEBOOKS) -n 2 --dist loadfile
 
 # One process with all threads, so that what the chapters time is what a reader gets.
+test-full: export LENET_COURSE_DATA = full
 test-full: $(READY)  ## the same tests on the full data
-	LENET_COURSE_DATA=full $(PYTEST)
+	$(PYTEST) $(PACKAGE)
+	$(PYTEST) $(NOTEBOOKS)
 
 test-browser: book  ## open every page of the book in a real browser
 	$(BIN)/python -m pytest tests/browser
