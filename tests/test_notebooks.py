@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools.execute_notebooks import code_hash
+from tools.execute_notebooks import code_hash, fold_solutions
 
 CHAPTERS = sorted((Path(__file__).parent.parent / "chapters").glob("*.ipynb"))
 
@@ -59,6 +59,26 @@ def style_faults(notebook):
     if not 3 <= exercises <= 5:
         found.append(f"{exercises} exercises instead of three to five")
     return found
+
+
+def test_solutions_are_folded_and_nothing_else():
+    text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            code("x = 1"),
+            text("```{solution-start} ex-a\n```"),
+            code("x = 2"),
+            text("Because:"),
+            code("x = 3"),
+            text("```{solution-end}\n```\n\n## Next"),
+            code("x = 4"),
+            text("```{solution-end}\n```\n```{solution-start} ex-b\n```"),
+            code("x = 5"),
+        ]
+    )
+    fold_solutions(notebook)
+    folded = [cell.source for cell in code_cells(notebook) if "jupyter" in cell.metadata]
+    assert folded == ["x = 2", "x = 3", "x = 5"]
 
 
 @pytest.fixture

@@ -23,6 +23,18 @@ def code_hash(notebook):
     return hashlib.sha256("\n\0".join(cells).encode()).hexdigest()
 
 
+def fold_solutions(notebook):
+    """Fold the code of solutions in JupyterLab, as the book folds them."""
+    inside = False
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and inside:
+            cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+        elif cell.cell_type == "markdown":
+            last = max(map(cell.source.rfind, ("{solution-start}", "{solution-end}")))
+            if last >= 0:
+                inside = cell.source.startswith("{solution-start}", last)
+
+
 def execute(path):
     """Run one notebook from top to bottom in its own folder and store it."""
     notebook = nbformat.read(path, as_version=4)
@@ -35,6 +47,7 @@ def execute(path):
         coalesce_streams=True,  # one block of text a cell, however slowly it was printed
         resources={"metadata": {"path": path.parent}},
     ).execute()
+    fold_solutions(notebook)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
