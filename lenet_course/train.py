@@ -334,7 +334,8 @@ def save(model, path):
     path = Path(path)
     part = path.with_name(f"{path.name}.part")
     try:
-        save_file(model.state_dict(), part)
+        # a model may hold its weights in another order in memory (channels_last); a file may not
+        save_file({key: value.contiguous() for key, value in model.state_dict().items()}, part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -297,6 +297,13 @@ def test_weights_survive_the_round_trip(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["line.safetensors"]
 
 
+def test_weights_in_another_order_in_memory_are_saved_too(tmp_path):
+    saved = nn.Conv2d(2, 3, 2).to(memory_format=torch.channels_last)
+    train.save(saved, tmp_path / "conv.safetensors")
+    loaded = train.load(nn.Conv2d(2, 3, 2), tmp_path / "conv.safetensors")
+    assert torch.equal(saved.weight, loaded.weight)
+
+
 def test_a_save_that_fails_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "line.safetensors"
     train.save(line(0), path)
