@@ -20,7 +20,7 @@ BATCH = 64
 TARGETS = {"tutorial loop": 1.6, "bare steps": 0.95}
 
 
-def measure(images=6400, repeats=9):
+def measure(images=3200, repeats=21):
     """Time one epoch of each loop.
 
     Parameters
@@ -53,7 +53,7 @@ def _run(loop):
 
 
 def main():
-    images = 6400
+    images = 3200
     print(f"Training LeNet, AdamW, batch {BATCH}, {torch.get_num_threads()} threads, medians")
     seconds = measure(images)
     for name, time in seconds.items():
