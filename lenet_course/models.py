@@ -80,6 +80,81 @@ def lenet(in_channels=1, classes=10, activation="relu", pooling="max", seed=None
         )
 
 
+def cifar_lenet(in_channels=3, classes=10, width=1, batch_norm=False, dropout=0.0, seed=None):
+    """LeNet's plan for 32×32 images: two 3×3 convolutions with pooling, then three linear layers.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the images: 1 for grayscale, 3 for RGB.
+    classes : int
+        Number of scores per image.
+    width : float
+        Multiplies the number of feature maps and of hidden units: 16, 32, 224 and 96 by default.
+    batch_norm : bool
+        Normalize after each convolution, which then has no bias of its own.
+    dropout : float
+        Share of the values that are set to zero before each hidden linear layer in training,
+        from 0 up to but without 1. The scores are never dropped.
+    seed : int, optional
+        Makes the initial weights reproducible. Without it they come from PyTorch's global
+        generator. PyTorch's default initialization is used either way.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Maps images (N, in_channels, 32, 32) to logits (N, classes). With the defaults it has
+        379,114 parameters.
+
+    Raises
+    ------
+    ValueError
+        If a number of channels, of classes or of units would be below 1, or `dropout` is outside
+        its range.
+
+    Notes
+    -----
+    The first convolution is padded, so that 32×32 stays 32×32; the second is not, so that 16×16
+    becomes 14×14. The sizes 16-32-224-96 are those that many tutorials on CIFAR-10 use.
+
+    Examples
+    --------
+    >>> net = cifar_lenet(seed=0)
+    >>> net(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+    first, second, hidden, last = (round(width * n) for n in (16, 32, 224, 96))
+    if min(in_channels, classes, first) < 1:
+        raise ValueError(
+            "in_channels, classes and the feature maps must be at least 1, "
+            f"got in_channels={in_channels}, classes={classes}, width={width}"
+        )
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be a share from 0 up to but without 1, got {dropout}")
+
+    def block(channels, maps, padding):
+        norm = [nn.BatchNorm2d(maps)] if batch_norm else []
+        conv = nn.Conv2d(channels, maps, kernel_size=3, padding=padding, bias=not batch_norm)
+        return [conv, *norm, nn.ReLU(), nn.MaxPool2d(kernel_size=2)]
+
+    def drop():
+        return [nn.Dropout(dropout)] if dropout else []
+
+    with _seeded(seed):
+        return nn.Sequential(
+            *block(in_channels, first, padding=1),
+            *block(first, second, padding=0),
+            nn.Flatten(),
+            *drop(),
+            nn.Linear(second * 7 * 7, hidden),
+            nn.ReLU(),
+            *drop(),
+            nn.Linear(hidden, last),
+            nn.ReLU(),
+            nn.Linear(last, classes),
+        )
+
+
 @dataclass(frozen=True)
 class LayerRow:
     """One line of a layer table.

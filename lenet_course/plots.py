@@ -799,3 +799,108 @@ def step_losses(ax, curves, window=5):
         ax.plot(np.arange(window, len(losses) + 1), means, label=name)
     ax.set(xlabel=f"step (mean of {window})", ylabel="loss", ylim=(0, None))
     return ax
+
+
+def seed_band(ax, x, values, label=""):
+    """Draw the mean over seeds as a line, in a band of one standard deviation to either side.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x : array_like, (M,)
+        Where each column of `values` stands, such as the epochs from 1 to M.
+    values : array_like, (S, M)
+        One row for each of S seeds, at least two.
+    label : str
+        Name of the line.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `values` is no table of at least two rows, with one column for each x.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 2 or len(values) < 2 or values.shape[1] != len(x):
+        raise ValueError(
+            f"{len(x)} places need values of the shape (seeds, {len(x)}) with at least two seeds, "
+            f"got {values.shape}"
+        )
+    mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1)
+    (line,) = ax.plot(x, mean, label=label)
+    ax.fill_between(
+        x, mean - spread, mean + spread, color=line.get_color(), alpha=0.25, linewidth=0
+    )
+    return ax
+
+
+def per_class(ax, classes, results):
+    """Draw one row per class, with a dot for each network's share of right answers.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    classes : sequence of str
+        The K names.
+    results : dict of str to array_like, (K,)
+        For each network its shares, 0 to 1.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The first class stands at the top; a line joins the dots of a class.
+
+    Raises
+    ------
+    ValueError
+        If there is no network, or one has not one share per class.
+    """
+    shares = np.array([np.asarray(values, dtype=float) for values in results.values()])
+    if shares.ndim != 2 or shares.shape[1] != len(classes):
+        raise ValueError(f"each network needs {len(classes)} shares, got the shape {shares.shape}")
+    rows = np.arange(len(classes))
+    ax.hlines(rows, shares.min(axis=0), shares.max(axis=0), color="0.7", linewidth=2, zorder=1)
+    for name, values in zip(results, shares, strict=True):
+        ax.plot(values, rows, "o", label=name, markersize=8)
+    ax.set(yticks=rows, yticklabels=list(classes), ylim=(len(classes) - 0.5, -0.5))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.grid(axis="x")
+    return ax
+
+
+def reliability(ax, confidence, accuracy, label=""):
+    """Draw how often a network is right against how sure it is; the diagonal is honest.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    confidence, accuracy : array_like, (bins,)
+        From `lenet_course.metrics.calibration`; empty bins are nan and left out.
+    label : str
+        Name of the network.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the two differ in length, or every bin is empty.
+    """
+    confidence, accuracy = np.asarray(confidence, float), np.asarray(accuracy, float)
+    if confidence.shape != accuracy.shape or np.isnan(confidence).all():
+        raise ValueError(
+            "one accuracy for each confidence, and at least one that is not nan, got "
+            f"{confidence} and {accuracy}"
+        )
+    if not ax.lines:
+        ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--")
+    held = ~np.isnan(confidence)
+    ax.plot(confidence[held], accuracy[held], "o-", label=label)
+    ax.set(xlabel="confidence", ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1))
+    ax.set_aspect("equal")
+    return ax

@@ -160,7 +160,8 @@ def fit(
     ------
     ValueError
         If `epochs` or `patience` is below 1, if `patience` comes without validation batches,
-        if there is no training batch, or if the optimizer holds none of the model's parameters.
+        if there is no training batch, if the optimizer holds none of the model's parameters, or
+        if the model cannot take the images or has no score for a label.
 
     Examples
     --------
@@ -215,8 +216,8 @@ def _train_epoch(model, batches, loss_function, optimizer, schedule, device, bar
     loss_sum, correct, images = 0.0, 0, 0
     for x, y in batches:
         x, y = x.to(device), y.to(device)
-        logits = model(x)
-        loss = loss_function(logits, y)
+        logits = _logits(model, x)
+        loss = _loss(loss_function, logits, y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -227,6 +228,30 @@ def _train_epoch(model, batches, loss_function, optimizer, schedule, device, bar
         images += len(y)
         bar.update()
     return float(loss_sum) / images, int(correct) / images, images
+
+
+def _logits(model, x):
+    """Run the model, and name the batch's shape if it does not fit."""
+    try:
+        return model(x)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ValueError(
+            f"the model cannot take a batch of shape {tuple(x.shape)}: {error}. "
+            f"models.layer_table(model, {tuple(x.shape[1:])}) names the layer that fails"
+        ) from error
+
+
+def _loss(loss_function, logits, y):
+    """Compute the loss, and name the labels if one has no score."""
+    try:
+        return loss_function(logits, y)
+    except IndexError as error:
+        raise ValueError(
+            f"the model gives {logits.shape[1]} scores an image, so labels must go from 0 to "
+            f"{logits.shape[1] - 1}; this batch has labels from {int(y.min())} to {int(y.max())}"
+        ) from error
 
 
 class Evaluation(NamedTuple):
@@ -259,7 +284,7 @@ def evaluate(model, batches, loss_function=None, device=None):
     Raises
     ------
     ValueError
-        If there is no image.
+        If there is no image, the model cannot take the images, or has no score for a label.
 
     Examples
     --------
@@ -277,8 +302,8 @@ def evaluate(model, batches, loss_function=None, device=None):
     with _evaluation_mode(model):
         for x, y in batches:
             x, y = x.to(device), y.to(device)
-            logits = model(x)
-            loss_sum += loss_function(logits, y) * len(y)
+            logits = _logits(model, x)
+            loss_sum += _loss(loss_function, logits, y) * len(y)
             correct += (logits.argmax(dim=1) == y).sum()
             images += len(y)
     if images == 0:
@@ -304,6 +329,11 @@ def predict(model, x, batch_size=1000):
     torch.Tensor
         Logits (N, classes), on the CPU.
 
+    Raises
+    ------
+    ValueError
+        If the model cannot take the images.
+
     Examples
     --------
     >>> predict(nn.Flatten(), torch.zeros(3, 1, 2, 2)).shape
@@ -311,7 +341,7 @@ def predict(model, x, batch_size=1000):
     """
     device = _device_of(model)
     with _evaluation_mode(model):
-        return torch.cat([model(part.to(device)).cpu() for part in x.split(batch_size)])
+        return torch.cat([_logits(model, part.to(device)).cpu() for part in x.split(batch_size)])
 
 
 def save(model, path):

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision import datasets, transforms
@@ -324,3 +325,17 @@ def test_augmentation_runs_no_loop_over_images():
     at_once = min(seconds(lambda: change(x, seeded())) for _ in range(3))
     one_by_one = seconds(lambda: [change(x[i : i + 1], g) for g in [seeded()] for i in range(2048)])
     assert at_once < one_by_one / 4
+
+
+def test_to_gray_is_what_pillow_makes_but_for_rounding():
+    split = fake((4, 6, 5, 3))
+    ours = data.to_gray(data.to_tensors(split)[0])
+    theirs = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in split.images])
+    assert ours.shape == (4, 1, 6, 5)
+    np.testing.assert_allclose(255 * ours[:, 0], theirs, atol=1.0)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 4, 4), (3, 4, 4), (2, 4, 4, 3)])
+def test_to_gray_refuses(shape):
+    with pytest.raises(ValueError, match=r"RGB images have the shape \(N, 3, H, W\)"):
+        data.to_gray(torch.zeros(shape))

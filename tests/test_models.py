@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -64,6 +66,67 @@ def test_without_a_seed_the_global_generator_decides():
     first = models.lenet()
     second = models.lenet()
     assert not torch.equal(first[0].weight, second[0].weight)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parameters"),
+    [
+        ({}, 379_114),
+        ({"in_channels": 1}, 379_114 - 2 * 16 * 9),
+        ({"classes": 100}, 379_114 + 90 * 97),
+        ({"batch_norm": True}, 379_114 + 16 + 32),  # two numbers a map, but no bias
+        ({"width": 0.5}, 448 // 2 + (8 * 9 + 1) * 16 + (784 + 1) * 112 + 113 * 48 + 49 * 10),
+        ({"dropout": 0.5}, 379_114),
+    ],
+)
+def test_cifar_lenet_shapes(arguments, parameters):
+    net = models.cifar_lenet(**arguments)
+    shape = (arguments.get("in_channels", 3), 32, 32)
+    assert net(torch.zeros(2, *shape)).shape == (2, arguments.get("classes", 10))
+    assert models.layer_table(net, shape).parameters == parameters
+
+
+def test_cifar_lenet_goes_from_32_over_16_and_14_to_7():
+    rows = models.layer_table(models.cifar_lenet(), (3, 32, 32)).rows
+    assert [row.shape for row in rows if len(row.shape) == 3] == [
+        (16, 32, 32), (16, 32, 32), (16, 16, 16), (32, 14, 14), (32, 14, 14), (32, 7, 7),
+    ]  # fmt: skip
+
+
+def test_cifar_lenet_never_drops_its_logits():
+    kinds = [type(layer) for layer in models.cifar_lenet(dropout=0.5)]
+    assert kinds[-2:] == [nn.ReLU, nn.Linear]
+    assert [b for a, b in itertools.pairwise(kinds) if a is nn.Dropout] == [nn.Linear, nn.Linear]
+
+
+def test_cifar_lenet_normalizes_before_the_relu():
+    kinds = [type(layer) for layer in models.cifar_lenet(batch_norm=True)]
+    assert kinds[:4] == kinds[4:8] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
+
+
+def test_gray_and_rgb_differ_in_the_first_layer_only():
+    gray, rgb = models.cifar_lenet(1, seed=0).state_dict(), models.cifar_lenet(3).state_dict()
+    assert [key for key in rgb if rgb[key].shape != gray[key].shape] == ["0.weight"]
+
+
+def test_a_seed_makes_cifar_lenet_reproducible():
+    first, second = models.cifar_lenet(seed=3), models.cifar_lenet(seed=3)
+    assert all(map(torch.equal, first.parameters(), second.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"in_channels": 0}, "got in_channels=0"),
+        ({"classes": 0}, "classes=0"),
+        ({"width": 0.01}, "width=0.01"),
+        ({"dropout": 1.0}, "dropout must be a share from 0 up to but without 1, got 1.0"),
+        ({"dropout": -0.1}, "got -0.1"),
+    ],
+)
+def test_cifar_lenet_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        models.cifar_lenet(**arguments)
 
 
 def test_layer_table_of_lenet():

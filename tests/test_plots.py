@@ -408,3 +408,51 @@ def test_step_losses_are_running_means_at_the_last_step_of_each_window(ax):
 def test_step_losses_refuse_fewer_steps_than_the_window(ax):
     with pytest.raises(ValueError, match="'a' has 4 steps, too few for means of 5"):
         plots.step_losses(ax, {"a": [1, 2, 3, 4]})
+
+
+def test_seed_band_is_one_spread_around_the_mean(ax):
+    values = [[0.1, 0.4], [0.3, 0.4]]
+    plots.seed_band(ax, [1, 2], values, label="RGB")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.2, 0.4])
+    corners = ax.collections[0].get_paths()[0].vertices
+    spread = np.std([0.1, 0.3], ddof=1)
+    at_1 = corners[corners[:, 0] == 1, 1]
+    np.testing.assert_allclose([at_1.min(), at_1.max()], [0.2 - spread, 0.2 + spread])
+    assert ax.lines[0].get_label() == "RGB"
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.2], [[0.1, 0.2]], [[0.1], [0.2]]])
+def test_seed_band_refuses(ax, values):
+    with pytest.raises(ValueError, match="2 places need values of the shape"):
+        plots.seed_band(ax, [1, 2], values)
+
+
+def test_per_class_has_a_row_a_class_and_a_dot_a_network(ax):
+    plots.per_class(ax, ["cat", "dog"], {"gray": [0.5, 0.6], "RGB": [0.7, 0.55]})
+    dots = {line.get_label(): line.get_xdata().tolist() for line in ax.lines}
+    assert dots == {"gray": [0.5, 0.6], "RGB": [0.7, 0.55]}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+
+
+@pytest.mark.parametrize("results", [{}, {"gray": [0.5]}])
+def test_per_class_refuses(ax, results):
+    with pytest.raises(ValueError, match="each network needs 2 shares"):
+        plots.per_class(ax, ["cat", "dog"], results)
+
+
+def test_reliability_leaves_empty_bins_out_and_draws_the_diagonal_once(ax):
+    for label in ("plain", "treated"):
+        plots.reliability(ax, [0.1, np.nan, 0.9], [0.2, np.nan, 0.8], label=label)
+    assert len(ax.lines) == 3
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), ax.lines[0].get_ydata())
+    np.testing.assert_allclose(ax.lines[1].get_xdata(), [0.1, 0.9])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [0.2, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("confidence", "accuracy"), [([0.1], [0.1, 0.2]), ([np.nan, np.nan], [np.nan, np.nan])]
+)
+def test_reliability_refuses(ax, confidence, accuracy):
+    with pytest.raises(ValueError, match="at least one that is not nan"):
+        plots.reliability(ax, confidence, accuracy)

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -333,3 +334,30 @@ def test_load_says_what_is_wrong_and_changes_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"bias: model \(2,\), file has none; weight: model"):
         train.load(model, tmp_path / "other.safetensors")
     assert torch.equal(model.weight, before)
+
+
+IMAGES = torch.zeros(2, 3, 8, 8)
+NET = nn.Sequential(nn.Conv2d(3, 4, kernel_size=3), nn.Flatten(), nn.Linear(4 * 6 * 6, 10))
+USES = {
+    "fit": lambda x, y: train.fit(NET, [(x, y)], epochs=1, optimizer=sgd(NET), progress=False),
+    "evaluate": lambda x, y: train.evaluate(NET, [(x, y)]),
+    "predict": lambda x, y: train.predict(NET, x),
+}
+
+
+def sgd(model):
+    return torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("shape", [(2, 3, 9, 9), (2, 1, 8, 8)])
+def test_images_that_do_not_fit_are_named(use, shape):
+    with pytest.raises(ValueError, match=re.escape(f"cannot take a batch of shape {shape}")):
+        USES[use](torch.zeros(shape), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("use", ["fit", "evaluate"])
+@pytest.mark.parametrize("label", [10, -1])
+def test_labels_without_a_score_are_named(use, label):
+    with pytest.raises(ValueError, match=f"10 scores an image.*labels from .*{label}"):
+        USES[use](IMAGES, torch.tensor([5, label]))

@@ -6,7 +6,7 @@ from lenet_course.data.cache import DataWarning, cache_folder
 from lenet_course.data.dataset import Dataset, Split
 from lenet_course.data.fetching import DataUnavailableError
 from lenet_course.data.loading import load
-from lenet_course.data.tensors import channel_stats, normalize, split, to_tensors
+from lenet_course.data.tensors import channel_stats, normalize, split, to_gray, to_tensors
 
 __all__ = [
     "Batches",
@@ -22,5 +22,6 @@ __all__ = [
     "random_crop",
     "random_flip",
     "split",
+    "to_gray",
     "to_tensors",
 ]

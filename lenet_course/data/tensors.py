@@ -152,6 +152,40 @@ def normalize(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     return (x - mean[:, None, None]).div_(std[:, None, None])
 
 
+def to_gray(x: Tensor) -> Tensor:
+    """Turn RGB images to grayscale: 0.299 red + 0.587 green + 0.114 blue.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, 3, H, W)
+        Images whose channels are red, green, blue, before `normalize`.
+
+    Returns
+    -------
+    Tensor, shape (N, 1, H, W)
+        How bright each pixel is, on the scale of `x`.
+
+    Raises
+    ------
+    ValueError
+        If `x` has another rank or not three channels.
+
+    References
+    ----------
+    ITU-R Recommendation BT.601, whose weights follow the eye: green looks brightest.
+
+    Examples
+    --------
+    >>> import torch
+    >>> to_gray(torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)).item()  # pure red
+    0.29899999499320984
+    """
+    if x.ndim != 4 or x.shape[1] != 3:
+        raise ValueError(f"RGB images have the shape (N, 3, H, W), got {tuple(x.shape)}.")
+    weights = x.new_tensor([0.299, 0.587, 0.114])
+    return (x * weights[:, None, None]).sum(dim=1, keepdim=True)
+
+
 def split(
     x: Tensor, y: Tensor, valid: int | float, generator: Generator
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:

@@ -1,0 +1,55 @@
+"""The settings of each experiment, and its seeds."""
+
+from experiments.cifar10 import Setting
+
+COLOR = {
+    "tutorials' network": Setting(epochs=20, augment=True),
+    "wider": Setting(
+        epochs=20,
+        augment=True,
+        model={"width": 3, "batch_norm": True, "dropout": 0.3},
+    ),
+}
+
+GRAY_OR_RGB = {
+    f"{color}, {how}": Setting(epochs=8, gray=color == "grayscale", augment=how == "augmented")
+    for how in ("as they are", "augmented")
+    for color in ("RGB", "grayscale")
+}
+
+
+def overfitting(epochs=30, images=5_000, **remedy):
+    """Make a setting without any remedy but those given: a constant rate and no decay."""
+    plain = {"one_cycle": False, "learning_rate": 1e-3, "weight_decay": 0.0}
+    return Setting(epochs=epochs, images=images, **plain | remedy)
+
+
+# The smaller a set, the more often it is gone through, so that each network can learn it.
+TRAINING_IMAGES = {
+    f"{images:,} images": overfitting(epochs=epochs, images=images)
+    for images, epochs in {500: 60, 1_500: 60, 5_000: 30, 15_000: 20, 45_000: 14}.items()
+}
+
+REMEDIES = {
+    "no remedy": overfitting(),
+    "augmentation": overfitting(augment=True),
+    "dropout": overfitting(model={"dropout": 0.5}),
+    "weight decay": overfitting(weight_decay=1.0),
+    "early stopping": overfitting(patience=3),
+    "batch norm": overfitting(model={"batch_norm": True}),
+    "smaller network": overfitting(model={"width": 0.5}),
+    "label smoothing": overfitting(label_smoothing=0.1),
+    "together": overfitting(
+        augment=True,
+        weight_decay=1.0,
+        label_smoothing=0.1,
+        model={"batch_norm": True, "dropout": 0.2},
+    ),
+}
+
+EXPERIMENTS = {
+    "color": (COLOR, range(3)),
+    "gray_or_rgb": (GRAY_OR_RGB, range(5)),
+    "training_images": (TRAINING_IMAGES, range(3)),
+    "remedies": (REMEDIES, range(3)),
+}
