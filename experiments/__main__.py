@@ -32,9 +32,10 @@ def main():
     settings, seeds = EXPERIMENTS[name]
     path = FOLDER / f"{name}.jsonl"
     done = {(r["setting"], r["seed"]) for r in read_records(path)} if path.exists() else set()
+    threads = torch.get_num_threads()
     about = {
         "command": f"python -m experiments {name}",
-        "processor": f"{processor()}, {torch.get_num_threads()} threads",
+        "processor": f"{processor()}, {threads} thread{'s' * (threads > 1)}",
         "python": platform.python_version(),
         "torch": torch.__version__,
     }

@@ -148,6 +148,12 @@ def test_layer_table_of_lenet():
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_layer_table_leaves_defaults_out_and_keeps_the_rest():
+    model = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3, momentum=0.3), nn.Dropout(0.2))
+    titles = [row.layer for row in models.layer_table(model, (3, 2, 2)).rows]
+    assert titles == ["BatchNorm2d(3)", "BatchNorm2d(3, momentum=0.3)", "Dropout(p=0.2)"]
+
+
 def test_layer_table_leaves_the_model_as_it_was():
     model = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout(), nn.Flatten())
     before = {key: value.clone() for key, value in model.state_dict().items()}
