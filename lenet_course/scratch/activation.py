@@ -1,8 +1,8 @@
-"""Functions that bend: applied to every number alone, or to a row of scores."""
+"""Functions that bend: applied to every number alone, or to a row of scores; and their slopes."""
 
 import numpy as np
 
-from lenet_course.scratch.arrays import floats
+from lenet_course.scratch.arrays import floats, require_shape
 
 
 def relu(x):
@@ -101,6 +101,107 @@ def tanh(x):
     """
     (x,) = floats(x=x)
     return np.tanh(x)
+
+
+def relu_backward(grad_y, x):
+    """Pass the gradient on where `relu` passed the number on, and stop it elsewhere.
+
+    Parameters
+    ----------
+    grad_y : array_like of float, any shape
+        Gradient of the loss with respect to the output.
+    x : array_like of float, same shape
+        The numbers that went in. At exactly 0, where the function has a corner, the gradient is
+        0, as in PyTorch.
+
+    Returns
+    -------
+    numpy.ndarray, same shape and dtype
+        Gradient with respect to `x`, in a new array.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    TypeError
+        If an array holds integers, or the two differ in dtype.
+
+    Examples
+    --------
+    >>> relu_backward([10.0, 20.0, 30.0], [-2.0, 0.0, 3.0])
+    array([ 0.,  0., 30.])
+    """
+    grad_y, x = _alike(grad_y, x=x)
+    return grad_y * (x > 0)
+
+
+def sigmoid_backward(grad_y, y):
+    """Multiply the gradient by the slope of the sigmoid, y · (1 - y), at most a quarter.
+
+    Parameters
+    ----------
+    grad_y : array_like of float, any shape
+        Gradient of the loss with respect to the output.
+    y : array_like of float, same shape
+        What `sigmoid` gave; the slope needs no more.
+
+    Returns
+    -------
+    numpy.ndarray, same shape and dtype
+        Gradient with respect to what went in.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    TypeError
+        If an array holds integers, or the two differ in dtype.
+
+    Examples
+    --------
+    >>> sigmoid_backward([1.0, 1.0], sigmoid([0.0, 1000.0]))
+    array([0.25, 0.  ])
+    """
+    grad_y, y = _alike(grad_y, y=y)
+    return grad_y * (y * (1 - y))
+
+
+def tanh_backward(grad_y, y):
+    """Multiply the gradient by the slope of tanh, 1 - y².
+
+    Parameters
+    ----------
+    grad_y : array_like of float, any shape
+        Gradient of the loss with respect to the output.
+    y : array_like of float, same shape
+        What `tanh` gave; the slope needs no more.
+
+    Returns
+    -------
+    numpy.ndarray, same shape and dtype
+        Gradient with respect to what went in.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    TypeError
+        If an array holds integers, or the two differ in dtype.
+
+    Examples
+    --------
+    >>> tanh_backward([1.0, 1.0], tanh([0.0, 1000.0]))
+    array([1., 0.])
+    """
+    grad_y, y = _alike(grad_y, y=y)
+    return grad_y * (1 - y * y)
+
+
+def _alike(grad_y, **other):
+    """Return both arrays, once their shapes and dtypes are known to be the same."""
+    grad_y, values = floats(grad_y=grad_y, **other)
+    require_shape("grad_y", grad_y, values.shape)
+    return grad_y, values
 
 
 def softmax(x, dim=-1):

@@ -78,3 +78,32 @@ such as x[None] for a batch of one
             f"{name} needs the axes ({axes}), but has the shape {array.shape}"
             + remedy * (missing > 0)
         )
+
+
+def require_shape(name, array, shape):
+    """Raise an error unless the array has exactly this shape.
+
+    Parameters
+    ----------
+    name : str
+        What the error message calls the array.
+    array : numpy.ndarray
+        The array.
+    shape : tuple of int
+        What it must be.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another.
+
+    Examples
+    --------
+    >>> require_shape("grad_y", np.zeros((2, 3)), (2, 4))
+    Traceback (most recent call last):
+    ValueError: grad_y must have the shape of the output, (2, 4), but has (2, 3)
+    """
+    if array.shape != shape:
+        raise ValueError(
+            f"{name} must have the shape of the output, {shape}, but has {array.shape}"
+        )

@@ -1,8 +1,8 @@
-"""Convolution of images, once as its definition reads and once fast."""
+"""Convolution of images, once as its definition reads and once fast, and its gradients."""
 
 import numpy as np
 
-from lenet_course.scratch.arrays import floats, require_axes
+from lenet_course.scratch.arrays import floats, require_axes, require_shape
 from lenet_course.scratch.windows import pad, windows
 from lenet_course.shapes import conv_output_size, padding_per_side, pair
 
@@ -128,19 +128,123 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     (2, 6, 12, 12)
     """
     x, weight, bias = _checked(x, weight, bias)
-    N, C, H, W = x.shape
-    C_out, C, KH, KW = weight.shape
-    OH, OW = conv_output_size((H, W), (KH, KW), stride, padding, dilation)
-    x = pad(x, padding_per_side((KH, KW), padding, dilation))
-
-    kernels = weight.reshape(C_out, C * KH * KW)
-    y = np.empty((N, C_out, OH * OW), x.dtype)
-    for n, image in enumerate(windows(x, (KH, KW), stride, dilation)):
-        columns = image.reshape(C * KH * KW, OH * OW)  # the only copy; one window a column
-        np.matmul(kernels, columns, out=y[n])
+    kernel = weight.shape[2:]
+    conv_output_size(x.shape[2:], kernel, stride, padding, dilation)  # explains what can't fit
+    x = pad(x, padding_per_side(kernel, padding, dilation))
+    y = _slide(x, weight, stride, dilation)  # (N, C_out, OH, OW)
     if bias is not None:
-        y += bias[:, None]
+        y += bias[:, None, None]
+    return y
+
+
+def conv2d_backward(grad_y, x, weight, stride=1, padding=0, dilation=1):
+    """Compute the gradients of a loss with respect to what `conv2d` was given.
+
+    Each weight was multiplied by one number of every window, so its gradient is the sum of those
+    numbers, each times the gradient of the window's output::
+
+        grad_weight[c_out, c, kh, kw] = Σ_n Σ_oh Σ_ow grad_y[n, c_out, oh, ow]
+                              · x[n, c, oh · stride + kh · dilation, ow · stride + kw · dilation]
+
+    A pixel was multiplied by every weight once, as the kernel slid over it. Seen from the pixel
+    the kernel passes backward, so its gradient is a convolution of `grad_y` with the kernel
+    turned by 180 degrees; a stride above 1 means that zeros stand between the numbers of
+    `grad_y`.
+
+    Parameters
+    ----------
+    grad_y : array_like of float, shape (N, C_out, OH, OW)
+        Gradient of the loss with respect to the output.
+    x : array_like of float, shape (N, C, H, W)
+        The images that went in.
+    weight : array_like of float, shape (C_out, C, KH, KW)
+        The kernels.
+    stride, padding, dilation
+        As they were given to `conv2d`.
+
+    Returns
+    -------
+    grad_x : numpy.ndarray, shape (N, C, H, W)
+    grad_weight : numpy.ndarray, shape (C_out, C, KH, KW)
+    grad_bias : numpy.ndarray, shape (C_out,)
+
+    Raises
+    ------
+    ValueError
+        If a shape does not match another.
+    TypeError
+        If an array holds integers, or the arrays differ in dtype.
+
+    References
+    ----------
+    Dumoulin, Visin (2016), "A guide to convolution arithmetic for deep learning",
+    arXiv:1603.07285, chapter 4.
+
+    Examples
+    --------
+    One kernel over three pixels has two places, and the middle pixel was in both windows:
+
+    >>> x, weight = np.array([[[[1.0, 2.0, 3.0]]]]), np.array([[[[10.0, 20.0]]]])
+    >>> grad_x, grad_weight, grad_bias = conv2d_backward(np.ones((1, 1, 1, 2)), x, weight)
+    >>> grad_x
+    array([[[[10., 30., 20.]]]])
+    >>> grad_weight, grad_bias
+    (array([[[[3., 5.]]]]), array([2.]))
+    """
+    x, weight, _ = _checked(x, weight, None)
+    x, grad_y = floats(x=x, grad_y=grad_y)
+    N, _, H, W = x.shape
+    C_out, _, KH, KW = weight.shape
+    OH, OW = conv_output_size((H, W), (KH, KW), stride, padding, dilation)
+    require_shape("grad_y", grad_y, (N, C_out, OH, OW))
+    sides = padding_per_side((KH, KW), padding, dilation)
+    grad_weight = _weight_gradient(grad_y, pad(x, sides), weight.shape, stride, dilation)
+    grad_x = _image_gradient(grad_y, weight, (H, W), sides, stride, dilation)
+    return grad_x, grad_weight, grad_y.sum(axis=(0, 2, 3))
+
+
+def _slide(x, weight, stride, dilation):
+    """Convolve padded images with kernels, one image at a time."""
+    N, C = x.shape[:2]
+    C_out, C, KH, KW = weight.shape
+    kernels = weight.reshape(C_out, C * KH * KW)
+    views = windows(x, (KH, KW), stride, dilation)  # (N, C, KH, KW, OH, OW)
+    OH, OW = views.shape[4:]
+    y = np.empty((N, C_out, OH * OW), x.dtype)
+    for n in range(N):
+        columns = views[n].reshape(C * KH * KW, OH * OW)  # the only copy; one window a column
+        np.matmul(kernels, columns, out=y[n])
     return y.reshape(N, C_out, OH, OW)
+
+
+def _weight_gradient(grad_y, x, shape, stride, dilation):
+    """Sum up windows of the padded images, each times the gradient of its output."""
+    C_out, C, KH, KW = shape
+    gradients = grad_y.reshape(len(x), C_out, -1)  # (N, C_out, OH·OW)
+    total = np.zeros((C_out, C * KH * KW), x.dtype)
+    for n, image in enumerate(windows(x, (KH, KW), stride, dilation)):
+        columns = image.reshape(C * KH * KW, -1)  # (C·KH·KW, OH·OW)
+        total += gradients[n] @ columns.T
+    return total.reshape(shape)
+
+
+def _image_gradient(grad_y, weight, size, sides, stride, dilation):
+    """Slide the turned kernels over the output's gradient, spread out by the stride."""
+    N, C_out, OH, OW = grad_y.shape
+    kernel, (H, W) = weight.shape[2:], size
+    (top, bottom), (left, right) = sides
+    padded = (N, C_out, top + H + bottom, left + W + right)
+    reach_h, reach_w = (
+        d * (k - 1) for d, k in zip(pair("dilation", dilation), kernel, strict=True)
+    )
+    stride_h, stride_w = pair("stride", stride)
+    spread = np.zeros((*padded[:2], padded[2] + reach_h, padded[3] + reach_w), grad_y.dtype)
+    rows = slice(reach_h, reach_h + stride_h * (OH - 1) + 1, stride_h)
+    columns = slice(reach_w, reach_w + stride_w * (OW - 1) + 1, stride_w)
+    spread[:, :, rows, columns] = grad_y
+    turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)  # (C, C_out, KH, KW)
+    grad_padded = _slide(spread, turned, stride=1, dilation=dilation)
+    return grad_padded[:, :, top : top + H, left : left + W].copy()
 
 
 def _checked(x, weight, bias):

@@ -1,8 +1,8 @@
-"""The fully connected layer, and the flattening that leads to it."""
+"""The fully connected layer, its gradients, and the flattening that leads to it."""
 
 import numpy as np
 
-from lenet_course.scratch.arrays import floats, require_axes
+from lenet_course.scratch.arrays import floats, require_axes, require_shape
 
 
 def linear(x, weight, bias=None):
@@ -54,6 +54,51 @@ def linear(x, weight, bias=None):
         )
     y = x @ weight.T
     return y if bias is None else y + bias
+
+
+def linear_backward(grad_y, x, weight):
+    """Compute the gradients of a loss with respect to what `linear` was given.
+
+    Parameters
+    ----------
+    grad_y : array_like of float, shape (..., out_features)
+        Gradient of the loss with respect to the output.
+    x : array_like of float, shape (..., in_features)
+        The inputs.
+    weight : array_like of float, shape (out_features, in_features)
+        The matrix.
+
+    Returns
+    -------
+    grad_x : numpy.ndarray, shape (..., in_features)
+        grad_y · weight.
+    grad_weight : numpy.ndarray, shape (out_features, in_features)
+        grad_yᵀ · x, summed over the batch.
+    grad_bias : numpy.ndarray, shape (out_features,)
+        The sum of grad_y over the batch.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not match another.
+    TypeError
+        If an array holds integers, or the arrays differ in dtype.
+
+    Examples
+    --------
+    >>> grads = linear_backward([[1.0, 10.0]], [[1.0, 2.0]], [[1.0, 1.0], [0.0, 3.0]])
+    >>> grads[0], grads[2]
+    (array([[ 1., 31.]]), array([ 1., 10.]))
+    >>> grads[1]
+    array([[ 1.,  2.],
+           [10., 20.]])
+    """
+    grad_y, x, weight = floats(grad_y=grad_y, x=x, weight=weight)
+    require_axes("weight", weight, "out_features, in_features")
+    out_features, in_features = weight.shape
+    require_shape("grad_y", grad_y, (*x.shape[:-1], out_features))
+    rows, inputs = grad_y.reshape(-1, out_features), x.reshape(-1, in_features)
+    return grad_y @ weight, rows.T @ inputs, rows.sum(axis=0)
 
 
 def flatten(x, start_dim=0, end_dim=-1):

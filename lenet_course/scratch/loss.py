@@ -1,8 +1,8 @@
-"""How wrong the scores are."""
+"""How wrong the scores are, and which way to move them."""
 
 import numpy as np
 
-from lenet_course.scratch.activation import log_softmax
+from lenet_course.scratch.activation import log_softmax, softmax
 from lenet_course.scratch.arrays import floats, require_axes
 
 
@@ -53,6 +53,47 @@ def cross_entropy(logits, target, reduction="mean"):
     if reduction not in reductions:
         raise ValueError(f"reduction={reduction!r} is unknown; use one of {', '.join(reductions)}")
     return reductions[reduction](losses)
+
+
+def cross_entropy_backward(logits, target):
+    """Compute the gradient of the mean cross-entropy with respect to the scores.
+
+    It is what softmax gave, minus what was right (1 for the right class, 0 for the others),
+    divided by the number of rows.
+
+    Parameters
+    ----------
+    logits : array_like of float, shape (N, classes)
+        Scores, before softmax.
+    target : array_like of int, shape (N,)
+        The right class of each row.
+
+    Returns
+    -------
+    numpy.ndarray, shape (N, classes)
+        In the dtype of `logits`. Each row adds up to 0.
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError
+        As `cross_entropy`.
+
+    References
+    ----------
+    Bishop (2006), "Pattern recognition and machine learning", Springer, equation 4.109.
+
+    Examples
+    --------
+    >>> cross_entropy_backward([[0.0, 0.0]], [1])
+    array([[ 0.5, -0.5]])
+    """
+    (logits,) = floats(logits=logits)
+    require_axes("logits", logits, "N, classes")
+    N, classes = logits.shape
+    target = _labels(target, N, classes)
+    gradient = softmax(logits, dim=1)
+    gradient[np.arange(N), target] -= 1
+    return gradient / N
 
 
 def _labels(target, N, classes):

@@ -1,8 +1,8 @@
-"""Pooling: one number for each window of each channel."""
+"""Pooling: one number for each window of each channel, and the way back."""
 
 import numpy as np
 
-from lenet_course.scratch.arrays import floats, require_axes
+from lenet_course.scratch.arrays import floats, require_axes, require_shape
 from lenet_course.scratch.windows import pad, windows
 from lenet_course.shapes import conv_output_size, padding_per_side, pair
 
@@ -88,6 +88,107 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
     array([[[[2.5, 6.5]]]])
     """
     return _pooling_windows(x, kernel_size, stride, padding, fill=0.0).mean(axis=(2, 3))
+
+
+def max_pool2d_backward(grad_y, x, kernel_size, stride=None, padding=0):
+    """Send each output's gradient to the number that was the largest of its window.
+
+    The other numbers could move a little without changing the output. Among equals the first
+    one gets it all, row by row, as in PyTorch.
+
+    Parameters
+    ----------
+    grad_y : array_like of float, shape (N, C, OH, OW)
+        Gradient of the loss with respect to the output.
+    x : array_like of float, shape (N, C, H, W)
+        The maps that went in.
+    kernel_size, stride, padding
+        As they were given to `max_pool2d`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (N, C, H, W)
+        Gradient with respect to `x`.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not match another.
+    TypeError
+        If an array holds integers, or the two differ in dtype.
+
+    Examples
+    --------
+    >>> x = np.array([[[[1.0, 2.0, 5.0, 6.0], [3.0, 4.0, 7.0, 8.0]]]])
+    >>> max_pool2d_backward(np.array([[[[10.0, 20.0]]]]), x, 2)
+    array([[[[ 0.,  0.,  0.,  0.],
+             [ 0., 10.,  0., 20.]]]])
+    """
+    x, grad_y = floats(x=x, grad_y=grad_y)
+    views = _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf)
+    y = views.max(axis=(2, 3))  # (N, C, OH, OW)
+    require_shape("grad_y", grad_y, y.shape)
+    free = np.ones(y.shape, bool)
+
+    def share(row, column):
+        largest = free & (views[:, :, row, column] == y)
+        np.logical_and(free, ~largest, out=free)
+        return grad_y * largest
+
+    return _spread(share, x.shape, grad_y, kernel_size, stride, padding)
+
+
+def avg_pool2d_backward(grad_y, x, kernel_size, stride=None, padding=0):
+    """Spread each output's gradient evenly over its window.
+
+    Parameters
+    ----------
+    grad_y : array_like of float, shape (N, C, OH, OW)
+        Gradient of the loss with respect to the output.
+    x : array_like of float, shape (N, C, H, W)
+        The maps that went in; only their shape matters.
+    kernel_size, stride, padding
+        As they were given to `avg_pool2d`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (N, C, H, W)
+        Gradient with respect to `x`.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not match another.
+    TypeError
+        If an array holds integers, or the two differ in dtype.
+
+    Examples
+    --------
+    >>> avg_pool2d_backward(np.array([[[[8.0]]]]), np.zeros((1, 1, 2, 2)), 2)
+    array([[[[2., 2.],
+             [2., 2.]]]])
+    """
+    x, grad_y = floats(x=x, grad_y=grad_y)
+    views = _pooling_windows(x, kernel_size, stride, padding, fill=0.0)
+    N, C, KH, KW, OH, OW = views.shape
+    require_shape("grad_y", grad_y, (N, C, OH, OW))
+    even = grad_y / (KH * KW)
+    return _spread(lambda row, column: even, x.shape, even, kernel_size, stride, padding)
+
+
+def _spread(share, shape, grad_y, kernel_size, stride, padding):
+    """Add up, place by place of the window, what each pixel gets of the output's gradient."""
+    N, C, H, W = shape
+    kernel = pair("kernel_size", kernel_size)
+    stride_h, stride_w = pair("stride", kernel if stride is None else stride)
+    pad_h, pad_w = pair("padding", padding, least=0)
+    OH, OW = grad_y.shape[2:]
+    grad_x = np.zeros((N, C, H + 2 * pad_h, W + 2 * pad_w), grad_y.dtype)
+    for row, column in np.ndindex(kernel):
+        rows = slice(row, row + stride_h * (OH - 1) + 1, stride_h)
+        columns = slice(column, column + stride_w * (OW - 1) + 1, stride_w)
+        grad_x[:, :, rows, columns] += share(row, column)
+    return grad_x[:, :, pad_h : pad_h + H, pad_w : pad_w + W].copy()
 
 
 def _pooling_windows(x, kernel_size, stride, padding, fill):

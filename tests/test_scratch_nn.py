@@ -1,0 +1,298 @@
+"""Layers and networks in NumPy against torch.nn: outputs, gradients, weights both ways."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn as torch_nn
+
+from lenet_course.scratch import nn
+from lenet_course.scratch.gradcheck import gradcheck
+from lenet_course.scratch.init import fans
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+
+
+def lenet(nn):
+    """Twelve lines that are the same for both libraries."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, kernel_size=5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(kernel_size=2),
+        nn.Conv2d(6, 16, kernel_size=5),
+        nn.ReLU(),
+        nn.MaxPool2d(kernel_size=2),
+        nn.Flatten(),
+        nn.Linear(400, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, 10),
+    )
+
+
+def lenet_of_1998(nn):
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(6, 16, 5, stride=(1, 2), padding=(0, 1)),
+        nn.Sigmoid(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(240, 10, bias=False),
+    )
+
+
+def with_batch_norm(nn):
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding="same", bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+        nn.Flatten(),
+        nn.Linear(784, 10),
+    )
+
+
+NETWORKS = [lenet, lenet_of_1998, with_batch_norm]
+networks = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
+
+
+def batch(dtype, N=8):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((N, 1, 28, 28)).astype(dtype), rng.integers(0, 10, N)
+
+
+def to_torch(state):
+    return {key: torch.from_numpy(np.asarray(value)) for key, value in state.items()}
+
+
+def pair_of(network, dtype):
+    """Build both networks with PyTorch's weights."""
+    torch.manual_seed(0)
+    theirs, ours = network(torch_nn), network(nn)
+    ours.load_state_dict(theirs.state_dict())
+    if dtype == "float64":
+        theirs.double()
+        ours.double()
+        ours.load_state_dict(theirs.state_dict())
+    return ours, theirs
+
+
+def close(ours, theirs, tolerance):
+    theirs = theirs.detach().numpy()
+    assert ours.dtype == theirs.dtype
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= tolerance * max(np.abs(theirs).max(), 1e-3)
+
+
+@networks
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("training", [True, False])
+def test_logits_loss_and_every_gradient_agree(network, dtype, training):
+    ours, theirs = pair_of(network, dtype)
+    ours.train(training)
+    theirs.train(training)
+    x, y = batch(dtype)
+    x_torch = torch.from_numpy(x.copy()).requires_grad_()
+    logits, expected = ours(x), theirs(x_torch)
+    criterion = nn.CrossEntropyLoss()
+    loss = criterion(logits, y)
+    loss_torch = torch_nn.CrossEntropyLoss()(expected, torch.from_numpy(y))
+    grad_x = ours.backward(criterion.backward())
+    loss_torch.backward()
+    tolerance = TOLERANCE[dtype]
+    close(logits, expected, tolerance)
+    close(np.asarray(loss), loss_torch, tolerance)
+    close(grad_x, x_torch.grad, tolerance)
+    for mine, their in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(mine.grad, their.grad, tolerance)
+    for key, value in theirs.state_dict().items():  # running statistics, too
+        close(ours.state_dict()[key], value, tolerance)
+
+
+@networks
+def test_weights_go_both_ways(network):
+    torch.manual_seed(1)
+    ours, theirs = network(nn), network(torch_nn)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    theirs.load_state_dict(to_torch(ours.state_dict()))
+    for key, value in theirs.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), ours.state_dict()[key])
+
+
+def test_the_attributes_are_those_of_torch():
+    ours, theirs = pair_of(lenet, "float32")
+    for mine, their in zip(ours, theirs, strict=True):
+        for name in mine.shown:
+            assert np.all(np.equal(getattr(mine, name), getattr(their, name)))
+
+
+def test_gradients_add_up_until_they_are_forgotten():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    x, _ = batch("float32")
+    grad = np.ones((8, 10), np.float32)
+    net(x)
+    net.backward(grad)
+    once = net[1].weight.grad.copy()
+    net.backward(grad)
+    np.testing.assert_allclose(net[1].weight.grad, 2 * once)
+
+
+def test_a_training_step_leaves_the_callers_arrays_alone():
+    net = lenet(nn)
+    x, y = batch("float32")
+    grad_y = np.ones((8, 10), np.float32)
+    kept = x.copy(), y.copy(), grad_y.copy()
+    nn.CrossEntropyLoss()(net(x), y)
+    net.backward(grad_y)
+    for array, copy in zip((x, y, grad_y), kept, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_state_dict_is_a_copy():
+    layer = nn.Linear(2, 2)
+    state = layer.state_dict()
+    state["weight"][:] = 7
+    assert not (layer.weight.data == 7).any()
+    layer.load_state_dict(state)
+    state["weight"][:] = 8
+    assert (layer.weight.data == 7).all()
+
+
+def test_dropout_in_both_modes():
+    layer = nn.Dropout(0.5, generator=np.random.default_rng(0))
+    x = np.ones((100, 100), np.float32)
+    y = layer(x)
+    np.testing.assert_array_equal(layer.backward(x), y)  # ones came in, so y is the mask
+    assert 0.4 < (y == 0).mean() < 0.6
+    layer.eval()
+    np.testing.assert_array_equal(layer(x), x)
+    np.testing.assert_array_equal(layer.backward(y), y)
+
+
+@pytest.mark.parametrize(
+    ("how", "std"),
+    [
+        ("he", lambda shape: np.sqrt(2 / fans(shape)[0])),
+        ("xavier", lambda shape: np.sqrt(2 / sum(fans(shape)))),
+        ("torch", lambda shape: np.sqrt(1 / (3 * fans(shape)[0]))),
+    ],
+)
+def test_initializations(how, std):
+    net = nn.Sequential(nn.Conv2d(20, 50, 5), nn.Linear(400, 300))
+    for layer in net.initialize(how, np.random.default_rng(0)):
+        weight = layer.weight.data
+        assert weight.dtype == np.float32
+        assert weight.std() == pytest.approx(std(weight.shape), rel=0.02)
+        assert (layer.bias.data == 0).all() == (how != "torch")
+
+
+def test_the_default_initialization_is_torchs():
+    ours, theirs = nn.Linear(400, 300).weight.data, torch_nn.Linear(400, 300).weight.detach()
+    assert ours.std() == pytest.approx(float(theirs.std()), rel=0.02)
+    assert np.abs(ours).max() == pytest.approx(float(theirs.abs().max()), rel=0.01)
+    bias = nn.Linear(4, 5000).bias.data
+    assert np.abs(bias).max() == pytest.approx(0.5, rel=0.01)
+
+
+def test_a_generator_makes_weights_reproducible():
+    first, again = (
+        nn.Conv2d(1, 6, 5, generator=np.random.default_rng(7)).state_dict() for _ in range(2)
+    )
+    np.testing.assert_array_equal(first["weight"], again["weight"])
+    assert not np.array_equal(first["weight"], nn.Conv2d(1, 6, 5).state_dict()["weight"])
+
+
+LAYERS = {
+    "conv": (lambda: nn.Conv2d(2, 3, 3, stride=2, padding=1, dilation=2), (2, 2, 6, 7)),
+    "linear": (lambda: nn.Linear(4, 3), (5, 4)),
+    "max": (lambda: nn.MaxPool2d(3, 2, 1), (2, 2, 5, 6)),
+    "average": (lambda: nn.AvgPool2d(2, 1), (2, 2, 5, 6)),
+    "relu": (nn.ReLU, (4, 5)),
+    "sigmoid": (nn.Sigmoid, (4, 5)),
+    "tanh": (nn.Tanh, (4, 5)),
+    "flatten": (nn.Flatten, (2, 2, 3, 3)),
+    "batch norm": (lambda: nn.BatchNorm2d(2), (3, 2, 2, 3)),
+    "evaluated": (lambda: nn.BatchNorm2d(2).eval(), (3, 2, 2, 3)),
+    "network": (
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(18, 3)),
+        (2, 1, 5, 5),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradcheck_of_every_layer(name):
+    make, shape = LAYERS[name]
+    generator = np.random.default_rng(0)
+    report = gradcheck(make().double(), generator.standard_normal(shape), generator)
+    assert report.passed, report
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: nn.Conv2d(1, 6, 5).backward(np.zeros((1, 6, 24, 24))),
+            RuntimeError,
+            r"Conv2d\(in_channels=1.* has no forward pass",
+        ),
+        (lambda: lenet(nn).backward(np.zeros((1, 10))), RuntimeError, "layer 11, Linear"),
+        (lambda: nn.CrossEntropyLoss().backward(), RuntimeError, "call it first"),
+        (
+            lambda: lenet(nn)(np.zeros((2, 3, 28, 28), np.float32)),
+            ValueError,
+            r"layer 0, Conv2d\(.*x has 3 channels but weight expects 1: x \(2, 3, 28, 28\)",
+        ),
+        (
+            lambda: lenet(nn)(np.zeros((2, 1, 32, 32), np.float32)),
+            ValueError,
+            r"layer 7, Linear\(in_features=400, .*x \(2, 576\)",
+        ),
+        (lambda: lenet(nn)(np.zeros((2, 1, 28, 28), int)), TypeError, "layer 0, .*int64"),
+        (lambda: lenet(nn)(np.zeros((2, 1, 28, 28))), TypeError, "x holds float64 but weight"),
+        (lambda: nn.CrossEntropyLoss()(np.zeros((1, 10)), [10]), IndexError, r"target\[0\] is 10"),
+        (
+            lambda: nn.CrossEntropyLoss()(np.full((2, 10), np.nan), [0, 1]),
+            FloatingPointError,
+            r"CrossEntropyLoss: the loss of logits \(2, 10\) is nan",
+        ),
+        (
+            lambda: nn.Linear(2, 2).load_state_dict({"weight": np.zeros((2, 3))}),
+            ValueError,
+            r"bias: layer \(2,\), given has none; weight: layer \(2, 2\), given \(2, 3\)",
+        ),
+        (lambda: nn.ReLU().initialize("He", None), ValueError, "how='He' is unknown"),
+        (lambda: fans((3,)), ValueError, "no fan"),
+    ],
+)
+def test_errors_name_layer_and_shape(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_gradient_of_another_shape_is_refused():
+    net = lenet(nn)
+    net(np.zeros((2, 1, 28, 28), np.float32))
+    with pytest.raises(ValueError, match=r"layer 11, Linear.*\(2, 10\), but has \(3, 10\)"):
+        net.backward(np.zeros((3, 10), np.float32))
+
+
+def test_a_layer_without_passes_says_so():
+    class Forward(nn.Module):
+        def _forward(self, x):
+            self._kept = x
+            return x
+
+    with pytest.raises(NotImplementedError, match="Module defines no _forward"):
+        nn.Module()(np.zeros(1))
+    layer = Forward()
+    with pytest.raises(NotImplementedError, match="Forward defines no _backward"):
+        layer.backward(layer(np.zeros(1)))
+
+
+def test_repr_lists_the_layers():
+    text = repr(nn.Sequential(nn.Linear(4, 2), nn.ReLU()))
+    assert text.splitlines()[1] == "  (0): Linear(in_features=4, out_features=2)"
+    assert repr(nn.Linear(4, 2).weight) == "Parameter(shape=(2, 4), dtype=float32)"

@@ -1,0 +1,126 @@
+"""Optimizers and the schedule in NumPy: a hundred steps along torch.optim's trajectories."""
+
+import numpy as np
+import pytest
+import torch
+
+from lenet_course.scratch import optim
+from lenet_course.scratch.nn import Parameter
+
+CASES = {
+    "SGD": ("SGD", {"lr": 0.01}),
+    "weight decay": ("SGD", {"lr": 0.01, "weight_decay": 0.1}),
+    "momentum": ("SGD", {"lr": 0.01, "momentum": 0.9}),
+    "Nesterov": ("SGD", {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    "Adagrad": ("Adagrad", {"lr": 0.1, "weight_decay": 0.1}),
+    "RMSprop": ("RMSprop", {"lr": 0.01}),
+    "RMSprop with momentum": ("RMSprop", {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.1}),
+    "Adam": ("Adam", {"lr": 0.05}),
+    "Adam with decay": ("Adam", {"lr": 0.05, "weight_decay": 0.1, "betas": (0.8, 0.99)}),
+    "AdamW": ("AdamW", {"lr": 0.05, "weight_decay": 0.1}),
+}
+DEFAULTS = ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"]
+
+
+def start(dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((4, 3)).astype(dtype), rng.standard_normal(5).astype(dtype)
+
+
+def slope(data, step):
+    """A valley that is steep in some directions and flat in others, and a little rough."""
+    stiffness = np.logspace(-1, 1, data.size).reshape(data.shape)
+    return stiffness * data + 0.1 * np.sin(step + np.arange(data.size)).reshape(data.shape)
+
+
+def trajectories(name, arguments, steps=100, schedule=None):
+    ours = [Parameter(data.copy()) for data in start()]
+    theirs = [torch.nn.Parameter(torch.from_numpy(data.copy())) for data in start()]
+    mine = getattr(optim, name)(ours, **arguments)
+    their = getattr(torch.optim, name)(theirs, **arguments)
+    schedules = schedule and (
+        optim.OneCycleLR(mine, **schedule),
+        torch.optim.lr_scheduler.OneCycleLR(their, **schedule),
+    )
+    for step in range(steps):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = slope(one.data, step)
+            other.grad = torch.from_numpy(slope(other.detach().numpy(), step))
+        mine.step()
+        their.step()
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one.data, other.detach().numpy(), rtol=1e-6, atol=1e-6)
+        if schedules and step < steps - 1:
+            for each in schedules:
+                each.step()
+            assert schedules[0].get_last_lr() == pytest.approx(schedules[1].get_last_lr())
+    assert np.abs(ours[0].data - start()[0]).max() > 0.05  # it went somewhere
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_hundred_steps_stay_with_torch(case):
+    trajectories(*CASES[case])
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_the_defaults_are_torchs(name):
+    trajectories(name, {"lr": 0.1} if name == "SGD" else {}, steps=100)
+
+
+@pytest.mark.parametrize("case", ["SGD", "momentum", "AdamW"])
+@pytest.mark.parametrize("steps", [10, 97])
+def test_one_cycle(case, steps):
+    trajectories(*CASES[case], steps, {"max_lr": 0.05, "total_steps": steps})
+
+
+def test_a_parameter_without_gradient_stays():
+    still, moved = Parameter(np.ones(2)), Parameter(np.ones(2))
+    optimizer = optim.Adam([still, moved], lr=0.1)
+    moved.grad = np.ones(2)
+    optimizer.step()
+    assert (still.data == 1).all()
+    assert (moved.data < 1).all()
+    optimizer.zero_grad()
+    assert moved.grad is None
+
+
+def test_float32_stays_float32():
+    for name in DEFAULTS:
+        parameter = Parameter(np.ones(2, np.float32))
+        parameter.grad = np.ones(2, np.float32)
+        optimizer = getattr(optim, name)([parameter], lr=0.1)
+        for _ in range(2):
+            optimizer.step()
+        assert parameter.data.dtype == np.float32
+        kept = [value for value in optimizer.memory[0].values() if isinstance(value, np.ndarray)]
+        assert all(array.dtype == np.float32 for array in kept)
+
+
+def test_steps_do_not_change_the_gradient():
+    for name, arguments in CASES.values():
+        parameter = Parameter(np.ones(2))
+        parameter.grad = np.ones(2)
+        optimizer = getattr(optim, name)([parameter], **arguments)
+        for _ in range(3):
+            optimizer.step()
+        assert (parameter.grad == 1).all()
+
+
+P = Parameter(np.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: optim.SGD([]), ValueError, r"net.parameters\(\)"),
+        (lambda: optim.SGD([np.ones(2)]), ValueError, "at least one Parameter"),
+        (lambda: optim.SGD([P], lr=-1), ValueError, "lr=-1"),
+        (lambda: optim.SGD([P], nesterov=True), ValueError, "momentum=0.0"),
+        (lambda: optim.Adam([P]).step(), RuntimeError, "call net.backward"),
+        (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 0), ValueError, "total_steps"),
+        (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 1).step(), ValueError, "not for more"),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
