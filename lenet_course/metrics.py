@@ -142,8 +142,8 @@ def calibration(probabilities, y, bins=10):
 
     Notes
     -----
-    The expected calibration error is the mean of |accuracy − confidence| over the bins, weighted
-    by their images.
+    The expected calibration error is the mean distance between accuracy and confidence over the
+    bins, weighted by their images.
 
     References
     ----------

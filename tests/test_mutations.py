@@ -63,7 +63,7 @@ MUTATIONS = {
     ),
     "bias left out": (
         "scratch/conv.py",
-        "        y += bias[:, None]\n",
+        "        y += bias[:, None, None]\n",
         "        pass\n",
         "test_scratch.py",
         "test_conv2d_of_known_cases",
@@ -96,6 +96,76 @@ MUTATIONS = {
         "test_scratch.py",
         "test_cross_entropy",
     ),
+    "kernel not turned on the way back": (
+        "scratch/conv.py",
+        "turned = weight[:, :, ::-1, ::-1]",
+        "turned = weight[:, :, :, :]",
+        "test_scratch_backward.py",
+        "test_conv2d_backward_of_known_cases",
+    ),
+    "stride forgotten on the way back": (
+        "scratch/conv.py",
+        "rows = slice(reach_h, reach_h + stride_h * (OH - 1) + 1, stride_h)",
+        "rows = slice(reach_h, reach_h + OH)",
+        "test_scratch_backward.py",
+        "test_conv2d_backward_of_known_cases",
+    ),
+    "every one of equal maxima gets the gradient": (
+        "scratch/pool.py",
+        "        np.logical_and(free, ~largest, out=free)\n",
+        "",
+        "test_scratch_backward.py",
+        "test_pooling_backward_of_random_cases",
+    ),
+    "relu overwrites its caller's gradient": (
+        "scratch/activation.py",
+        "return grad_y * (x > 0)",
+        "grad_y[x <= 0] = 0; return grad_y",
+        "test_scratch_backward.py",
+        "test_activation_backward",
+    ),
+    "gradient of the sum, not of the mean": (
+        "scratch/loss.py",
+        "return gradient / N",
+        "return gradient",
+        "test_scratch_backward.py",
+        "test_cross_entropy_backward",
+    ),
+    "gradient of the batch's statistics left out": (
+        "scratch/batch_norm.py",
+        "    if not given:\n        count",
+        "    if False:\n        count",
+        "test_scratch_backward.py",
+        "test_batch_norm",
+    ),
+    "dropout without its factor": (
+        "scratch/dropout.py",
+        "0 if p == 1 else 1 / (1 - p)",
+        "1",
+        "test_scratch_backward.py",
+        "test_dropout_keeps_the_mean_and_the_share",
+    ),
+    "gradients replaced instead of added": (
+        "scratch/nn.py",
+        "grad if self.grad is None else self.grad + grad",
+        "grad",
+        "test_scratch_nn.py",
+        "test_gradients_add_up_until_they_are_forgotten",
+    ),
+    "Adam without its correction": (
+        "scratch/optim.py",
+        "correction = 1 - beta_1",
+        "correction = 1 - 0 * beta_1",
+        "test_scratch_optim.py",
+        "test_a_hundred_steps_stay_with_torch",
+    ),
+    "decay in the gradient of AdamW": (
+        "scratch/optim.py",
+        "parameter.data *= 1 - self.lr * self.weight_decay",
+        "parameter.grad = parameter.grad + self.weight_decay * parameter.data",
+        "test_scratch_optim.py",
+        "test_a_hundred_steps_stay_with_torch",
+    ),
 }
 
 
@@ -110,7 +180,7 @@ def outcomes(tmp_path_factory):
         mutated = source.replace(right, wrong)
         (folder / "lenet_course" / file).write_text(mutated, encoding="utf-8")
         jobs[name] = (str(folder), test_file, tests)
-    for test_file in ("test_shapes.py", "test_scratch.py"):
+    for test_file in {test_file for *_, test_file, _ in MUTATIONS.values()}:
         used = {tests for *_, file, tests in MUTATIONS.values() if file == test_file}
         folder = copy_package(tmp_path_factory.mktemp("original"), test_file)
         jobs[test_file] = (str(folder), test_file, " or ".join(sorted(used)))
@@ -131,7 +201,8 @@ def outcomes(tmp_path_factory):
 def copy_package(folder, test_file):
     ignored = shutil.ignore_patterns("samples", "__pycache__")
     shutil.copytree(PACKAGE, folder / "lenet_course", ignore=ignored)
-    shutil.copy(TESTS / test_file, folder)
+    for name in (test_file, "scratch_helpers.py"):
+        shutil.copy(TESTS / name, folder)
     return folder.resolve()
 
 
@@ -140,6 +211,6 @@ def test_a_wrong_layer_fails_its_tests(outcomes, name):
     assert outcomes[name] == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize("test_file", ["test_shapes.py", "test_scratch.py"])
+@pytest.mark.parametrize("test_file", sorted({file for *_, file, _ in MUTATIONS.values()}))
 def test_the_right_layers_pass_the_same_tests(outcomes, test_file):
     assert outcomes[test_file] == pytest.ExitCode.OK

@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scratch_helpers import between, geometries, numbers
 from torch.nn import functional as F
 
 from lenet_course import scratch
 from lenet_course.shapes import pair
-from tests.test_scratch import between, geometries, numbers
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 same_warning = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
