@@ -45,7 +45,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
     >>> max_pool2d(x, 2)
     array([[[[4., 8.]]]])
     """
-    return _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf).max(axis=(2, 3))
+    return _fold(np.maximum, _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf))
 
 
 def avg_pool2d(x, kernel_size, stride=None, padding=0):
@@ -87,7 +87,10 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
     >>> avg_pool2d(x, 2)
     array([[[[2.5, 6.5]]]])
     """
-    return _pooling_windows(x, kernel_size, stride, padding, fill=0.0).mean(axis=(2, 3))
+    views = _pooling_windows(x, kernel_size, stride, padding, fill=0.0)
+    y = _fold(np.add, views)
+    y /= views.shape[2] * views.shape[3]
+    return y
 
 
 def max_pool2d_backward(grad_y, x, kernel_size, stride=None, padding=0):
@@ -126,7 +129,7 @@ def max_pool2d_backward(grad_y, x, kernel_size, stride=None, padding=0):
     """
     x, grad_y = floats(x=x, grad_y=grad_y)
     views = _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf)
-    y = views.max(axis=(2, 3))  # (N, C, OH, OW)
+    y = _fold(np.maximum, views)  # (N, C, OH, OW)
     require_shape("grad_y", grad_y, y.shape)
     free = np.ones(y.shape, bool)
 
@@ -174,6 +177,17 @@ def avg_pool2d_backward(grad_y, x, kernel_size, stride=None, padding=0):
     require_shape("grad_y", grad_y, (N, C, OH, OW))
     even = grad_y / (KH * KW)
     return _spread(lambda row, column: even, x.shape, even, kernel_size, stride, padding)
+
+
+def _fold(combine, views):
+    """Combine the numbers of each window, one place of the window after the other.
+
+    A few passes over whole maps are several times as fast as a reduction over two short axes.
+    """
+    y = views[:, :, 0, 0].copy()  # (N, C, OH, OW)
+    for row, column in list(np.ndindex(views.shape[2:4]))[1:]:
+        combine(y, views[:, :, row, column], out=y)
+    return y
 
 
 def _spread(share, shape, grad_y, kernel_size, stride, padding):
