@@ -4,7 +4,11 @@ import os
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("conv", "training")  # modules of this package with a function main(), which prints
+BENCHMARKS = (
+    "conv",
+    "training",
+    "scratch_step",
+)  # modules of this package with a function main(), which prints
 
 
 def main(names):

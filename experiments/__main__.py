@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from experiments.cifar10 import run
 from experiments.settings import EXPERIMENTS
 from lenet_course.repeats import add_run, read_records
 
@@ -29,7 +28,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument("name", choices=EXPERIMENTS)
     name = parser.parse_args().name
-    settings, seeds = EXPERIMENTS[name]
+    run, settings, seeds = EXPERIMENTS[name]
     path = FOLDER / f"{name}.jsonl"
     done = {(r["setting"], r["seed"]) for r in read_records(path)} if path.exists() else set()
     threads = torch.get_num_threads()

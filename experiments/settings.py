@@ -1,5 +1,6 @@
-"""The settings of each experiment, and its seeds."""
+"""The settings of each experiment, its seeds, and what runs it."""
 
+from experiments import cifar10, numpy_mnist
 from experiments.cifar10 import Setting
 
 COLOR = {
@@ -47,9 +48,20 @@ REMEDIES = {
     ),
 }
 
+# Three epochs to choose by; the long training is then run with what was chosen.
+AUGMENTATION = {
+    "as they are": numpy_mnist.Setting(epochs=3),
+    "shifts": numpy_mnist.Setting(epochs=3, shift=2),
+    "shifts and rotations": numpy_mnist.Setting(epochs=3, shift=2, rotation=10.0),
+}
+
+DEEP = {"deep network": numpy_mnist.Setting(epochs=12, shift=2, keep_weights=True)}
+
 EXPERIMENTS = {
-    "color": (COLOR, range(3)),
-    "gray_or_rgb": (GRAY_OR_RGB, range(5)),
-    "training_images": (TRAINING_IMAGES, range(3)),
-    "remedies": (REMEDIES, range(3)),
+    "color": (cifar10.run, COLOR, range(3)),
+    "gray_or_rgb": (cifar10.run, GRAY_OR_RGB, range(5)),
+    "training_images": (cifar10.run, TRAINING_IMAGES, range(3)),
+    "remedies": (cifar10.run, REMEDIES, range(3)),
+    "numpy_augmentation": (numpy_mnist.run, AUGMENTATION, range(1)),
+    "numpy_deep": (numpy_mnist.run, DEEP, range(1)),
 }

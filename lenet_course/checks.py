@@ -329,3 +329,27 @@ def confusion_matrix(function):
         Case((many, guesses, 8), counts, hint="classes that nobody answers keep their column"),
     ]
     run_cases(function, cases)
+
+
+def avg_pool2d_backward(function):
+    """Check a function (grad_y, x, kernel_size, stride) → the gradient of `x`, (N, C, H, W)."""
+    numbers = np.random.default_rng(21)
+
+    def case(shape, kernel_size, stride, hint):
+        x = numbers.normal(size=shape)
+        places = [(size - kernel_size) // stride + 1 for size in shape[2:]]
+        grad_y = numbers.integers(1, 9, (*shape[:2], *places)).astype(float)
+        expected = scratch.avg_pool2d_backward(grad_y, x, kernel_size, stride)
+        return Case((grad_y, x, kernel_size, stride), expected, hint=hint)
+
+    run_cases(
+        function,
+        [
+            case((1, 1, 2, 2), 2, 2, "each of the four pixels had a quarter of the output"),
+            case((1, 1, 4, 6), 2, 2, "place (i, j) looked at the rows from i · stride on"),
+            case((2, 3, 4, 4), 2, 2, "each image and each channel on its own"),
+            case((1, 1, 5, 5), 2, 2, "no window looked at the last row and column: slope 0"),
+            case((1, 1, 5, 7), 3, 2, "where windows overlap, the slopes add up: use +="),
+            case((2, 2, 7, 8), 2, 3, "the stride is not the window"),
+        ],
+    )

@@ -904,3 +904,96 @@ def reliability(ax, confidence, accuracy, label=""):
     ax.set(xlabel="confidence", ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1))
     ax.set_aspect("equal")
     return ax
+
+
+def descent(ax, loss, path, xlim, ylim, label=""):
+    """Draw the steps of an optimizer over the contour lines of a loss with two parameters.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Several paths on the same axes share the contours of the first.
+    loss : callable
+        ``loss(first, second)`` takes two arrays of one shape and returns one of that shape.
+    path : array_like, (steps + 1, 2)
+        Both parameters at the start and after each step; what leaves the limits is cut off.
+    xlim, ylim : (float, float)
+        Which part of the plane is shown.
+    label : str
+        Name of the path.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Eight contours: their heights above the lowest point shown grow as squares, so that a
+        quadratic valley gets them at even distances.
+
+    Raises
+    ------
+    ValueError
+        If `path` is no table of two columns.
+    """
+    path = np.asarray(path, dtype=float)
+    if path.ndim != 2 or path.shape[1] != 2:
+        raise ValueError(f"a path has the shape (steps + 1, 2), got {path.shape}")
+    if not ax.collections:
+        across, up = np.meshgrid(np.linspace(*xlim, 201), np.linspace(*ylim, 201))
+        heights = loss(across, up)
+        lowest, highest = heights.min(), heights.max()
+        levels = lowest + (highest - lowest) * np.linspace(0, 1, 10)[1:-1] ** 2
+        ax.contour(across, up, heights, levels, colors="0.75", linewidths=1)
+    ax.plot(*path.T, "o-", markersize=3.5, linewidth=1.2, label=label)
+    ax.set(xlim=xlim, ylim=ylim)
+    return ax
+
+
+def graph(ax, nodes, edges, values=None, gradients=None):
+    """Draw a computational graph: a box for each number, an arrow to what is computed from it.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    nodes : dict of str to (float, float)
+        What is written at the top of each box, and where its middle lies (right, up). A box is
+        1.3 wide and 1 high; give the figure about 0.9 inches for each unit.
+    edges : dict of (str, str) to str
+        What is written on the arrow from one box to another, such as the slope between them.
+    values : dict of str to float, optional
+        The number in each box; a name left out stays without one.
+    gradients : dict of str to float, optional
+        The slope of the last number with respect to each, written below in another color.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If an edge, a value or a gradient belongs to no node.
+    """
+    values, gradients = values or {}, gradients or {}
+    strange = {*values, *gradients, *(end for edge in edges for end in edge)} - nodes.keys()
+    if strange:
+        raise ValueError(f"no node has the name {', '.join(sorted(strange))}")
+    width, height = 1.3, 1.0
+    for (start, end), label in edges.items():
+        tail, head = np.add(nodes[start], (width / 2, 0)), np.add(nodes[end], (-width / 2, 0))
+        arrow = {"arrowstyle": "->", "color": "#444444", "lw": 1.5, "shrinkA": 0, "shrinkB": 1}
+        ax.annotate("", head, tail, arrowprops=arrow)
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        ax.text(*(tail + head) / 2, label, ha="center", va="center", bbox=paper if label else None)
+    for name, (x, y) in nodes.items():
+        corner = (x - width / 2, y - height / 2)
+        ax.add_patch(Rectangle(corner, width, height, fc="#f2f2f2", ec="#444444"))
+        lines = [(name, "black")]
+        lines += [(f"{values[name]:g}", "C0")] if name in values else []
+        lines += [(f"slope {gradients[name]:g}", "C3")] if name in gradients else []
+        for line, (text, color) in enumerate(lines):
+            up = 0.3 * ((len(lines) - 1) / 2 - line)
+            text = text.replace("-", "\N{MINUS SIGN}")
+            ax.text(x, y + up, text, ha="center", va="center", color=color)
+    xs, ys = np.transpose(list(nodes.values()))
+    ax.set(xlim=(xs.min() - 0.7, xs.max() + 0.7), ylim=(ys.min() - 0.55, ys.max() + 0.55))
+    ax.set_axis_off()
+    return ax

@@ -485,3 +485,44 @@ def test_confusion_matrix(capsys):
     ]:
         with pytest.raises(CheckFailed, match=f"case {case} of 3"):
             checks.confusion_matrix(wrong)
+
+
+def average_backward(put=np.add, share=lambda K: 1 / K**2, step=None, batch=True):
+    """Return the way back through average pooling, by loops that can be wrong in several ways."""
+
+    def backward(grad_y, x, kernel_size, stride):
+        grad_x = np.zeros(x.shape)
+        S = step or stride
+        for n, c, i, j in np.ndindex(grad_y.shape):
+            part = (n if batch else 0, c)
+            place = (*part, slice(i * S, i * S + kernel_size), slice(j * S, j * S + kernel_size))
+            grad_x[place] = put(grad_x[place], share(kernel_size) * grad_y[n, c, i, j])
+        return grad_x
+
+    return backward
+
+
+def repeated(grad_y, x, kernel_size, stride):
+    """Go back through windows side by side, whatever the stride."""
+    grad_x = np.zeros(x.shape)
+    tiles = grad_y.repeat(kernel_size, axis=2).repeat(kernel_size, axis=3) / kernel_size**2
+    H, W = (min(sizes) for sizes in zip(tiles.shape[2:], x.shape[2:], strict=True))
+    grad_x[:, :, :H, :W] = tiles[:, :, :H, :W]
+    return grad_x
+
+
+def test_avg_pool2d_backward(capsys):
+    checks.avg_pool2d_backward(average_backward())
+    assert "all 6 cases agree" in capsys.readouterr().out
+    for wrong, case in [
+        (average_backward(share=lambda K: 1), 1),
+        (average_backward(share=lambda K: 1 / K), 1),
+        (average_backward(step=1), 2),
+        (average_backward(batch=False), 3),
+        (lambda g, x, K, S: average_backward()(g, x, K, S)[:, :, : K * (x.shape[2] // K)], 4),
+        (average_backward(put=lambda old, new: new), 5),
+        (repeated, 5),
+        (average_backward(step=2), 6),
+    ]:
+        with pytest.raises(CheckFailed, match=f"case {case} of 6"):
+            checks.avg_pool2d_backward(wrong)

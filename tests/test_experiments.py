@@ -14,7 +14,7 @@ ABOUT = {"command", "processor", "python", "torch", "date", "arguments"}
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_setting_is_stored_with_every_seed(name):
-    settings, seeds = EXPERIMENTS[name]
+    _, settings, seeds = EXPERIMENTS[name]
     runs = load_runs(FOLDER / f"{name}.jsonl")
     assert {setting: result.seeds for setting, result in runs.items()} == {
         setting: tuple(seeds) for setting in settings
@@ -23,7 +23,7 @@ def test_every_setting_is_stored_with_every_seed(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_stored_runs_were_made_by_the_settings_of_today(name):
-    settings, _ = EXPERIMENTS[name]
+    _, settings, _ = EXPERIMENTS[name]
     for record in read_records(FOLDER / f"{name}.jsonl"):
         assert record["about"]["arguments"] == asdict(settings[record["setting"]])
         assert record["about"].keys() >= ABOUT

@@ -456,3 +456,74 @@ def test_reliability_leaves_empty_bins_out_and_draws_the_diagonal_once(ax):
 def test_reliability_refuses(ax, confidence, accuracy):
     with pytest.raises(ValueError, match="at least one that is not nan"):
         plots.reliability(ax, confidence, accuracy)
+
+
+def bowl(across, up):
+    return across**2 + up**2
+
+
+def test_descent_draws_a_path_over_contours_at_even_distances(ax):
+    path = [[-2.0, 0.0], [1.0, 0.5], [0.0, 0.0]]
+    assert plots.descent(ax, bowl, path, (-3, 3), (-3, 3), label="momentum") is ax
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), path)
+    assert ax.lines[0].get_label() == "momentum"
+    assert (*ax.get_xlim(), *ax.get_ylim()) == (-3, 3, -3, 3)
+    (contours,) = ax.collections
+    radii = np.sqrt(contours.levels)
+    assert len(radii) == 8
+    np.testing.assert_allclose(radii, np.sqrt(18) * np.arange(1, 9) / 9)
+
+
+def test_descent_draws_the_contours_once(ax):
+    for label in ("small", "large"):
+        plots.descent(ax, bowl, np.zeros((3, 2)), (-1, 1), (-1, 2), label=label)
+    assert len(ax.collections) == 1
+    assert len(ax.lines) == 2
+
+
+def test_descent_reads_columns_as_across_and_rows_as_up(ax):
+    plots.descent(ax, lambda across, up: up + 0 * across, [[0, 0]], (-1, 1), (0, 9))
+    for segments in ax.collections[0].allsegs:
+        for line in segments:
+            assert np.ptp(line[:, 1]) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("path", [[0, 0], [[0, 0, 0]], np.zeros((2, 2, 2))])
+def test_descent_refuses(ax, path):
+    with pytest.raises(ValueError, match="a path has the shape"):
+        plots.descent(ax, bowl, path, (-1, 1), (-1, 1))
+
+
+GRAPH = {"x": (0, 0), "u = x · x": (2, 0)}
+
+
+def test_graph_has_a_box_a_number_and_an_arrow_for_each(ax):
+    edges = {("x", "u = x · x"): "· 6"}
+    assert plots.graph(ax, GRAPH, edges, {"x": -3, "u = x · x": 9}, {"x": -6}) is ax
+    words = [text.get_text() for text in ax.texts if text.get_text()]
+    assert words == ["· 6", "x", "−3", "slope −6", "u = x · x", "9"]
+    assert [box.get_x() + box.get_width() / 2 for box in ax.patches] == [0, 2]
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert heights["x"] > heights["−3"] > heights["slope −6"]
+    (arrow,) = (text for text in ax.texts if getattr(text, "arrow_patch", None))
+    assert arrow.xyann[0] == ax.patches[0].get_bbox().x1  # from the side of one box
+    assert arrow.xy[0] == ax.patches[1].get_bbox().x0  # to the side of the other
+    np.testing.assert_allclose(ax.get_xlim(), [-0.7, 2.7])
+
+
+def test_graph_without_numbers_writes_names_alone(ax):
+    plots.graph(ax, GRAPH, {("x", "u = x · x"): ""})
+    assert [text.get_text() for text in ax.texts if text.get_text()] == list(GRAPH)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"edges": {("x", "y"): ""}},
+        {"edges": {}, "values": {"y": 1}},
+        {"edges": {}, "gradients": {"y": 1}},
+    ],
+)
+def test_graph_refuses_names_that_are_no_node(ax, given):
+    with pytest.raises(ValueError, match="no node has the name y"):
+        plots.graph(ax, GRAPH, **given)

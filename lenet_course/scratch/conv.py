@@ -211,8 +211,7 @@ def _slide(x, weight, stride, dilation):
     views = windows(x, (KH, KW), stride, dilation)  # (N, C, KH, KW, OH, OW)
     OH, OW = views.shape[4:]
     y = np.empty((N, C_out, OH * OW), x.dtype)
-    for n in range(N):
-        columns = views[n].reshape(C * KH * KW, OH * OW)  # the only copy; one window a column
+    for n, columns in enumerate(_columns(views)):
         np.matmul(kernels, columns, out=y[n])
     return y.reshape(N, C_out, OH, OW)
 
@@ -222,10 +221,22 @@ def _weight_gradient(grad_y, x, shape, stride, dilation):
     C_out, C, KH, KW = shape
     gradients = grad_y.reshape(len(x), C_out, -1)  # (N, C_out, OH·OW)
     total = np.zeros((C_out, C * KH * KW), x.dtype)
-    for n, image in enumerate(windows(x, (KH, KW), stride, dilation)):
-        columns = image.reshape(C * KH * KW, -1)  # (C·KH·KW, OH·OW)
+    for n, columns in enumerate(_columns(windows(x, (KH, KW), stride, dilation))):
         total += gradients[n] @ columns.T
     return total.reshape(shape)
+
+
+def _columns(views):
+    """Copy the windows of one image after the other into a matrix, one window a column.
+
+    It is always the same matrix: small enough to stay in the processor's cache, and memory that
+    is taken once need not be asked for again.
+    """
+    copy = np.empty(views.shape[1:], views.dtype)  # (C, KH, KW, OH, OW)
+    columns = copy.reshape(-1, copy.shape[3] * copy.shape[4])
+    for image in views:
+        copy[...] = image
+        yield columns
 
 
 def _image_gradient(grad_y, weight, size, sides, stride, dilation):

@@ -145,6 +145,8 @@ class Module:
     def initialize(self, how, generator):
         """Draw new first weights for every layer that has some; return the layer.
 
+        Dropout draws from the same generator afterwards, so that it decides the whole training.
+
         Parameters
         ----------
         how : {"torch", "he", "xavier"}
@@ -156,6 +158,8 @@ class Module:
         for module in self.modules():
             if isinstance(module, Weighted):
                 module.reset_parameters(how, generator)
+            if isinstance(module, Dropout):
+                module.generator = generator
         return self
 
     def _forward(self, x):
