@@ -17,7 +17,7 @@ class Repeats:
     ----------
     seeds : tuple of int
         The S seeds, one for each run.
-    values : dict of str to numpy.ndarray
+    values : dict
         For each measured quantity the runs' values, stacked along a first axis of length S.
     """
 
