@@ -13,6 +13,10 @@ CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 export MALLOC_MMAP_THRESHOLD_ = 33554432
 export MALLOC_TRIM_THRESHOLD_ = 1073741824
 
+# NumPy's matrix products here are small ones, one image at a time: on two threads a training step
+# took two to three times as long as on one.
+export OPENBLAS_NUM_THREADS = 1
+
 .DEFAULT_GOAL := help
 .PHONY: help book lab test test-full test-browser execute lint bench experiment clean
 

@@ -1,4 +1,4 @@
-"""One training of the deep network on MNIST in NumPy: its setting, and what is measured of it."""
+"""One training of a network on MNIST in NumPy: its setting, and what is measured of it."""
 
 import time
 from dataclasses import dataclass
@@ -35,6 +35,8 @@ class Setting:
         The highest one of the cycle.
     keep_weights : bool
         Store the final weights in ``results/deep_mnist.npz``.
+    network : str
+        Name of a network in `lenet_course.listings`.
     """
 
     epochs: int
@@ -43,6 +45,7 @@ class Setting:
     images: int = 55_000
     learning_rate: float = 3e-3
     keep_weights: bool = False
+    network: str = "deep"
 
 
 def turned(x, degrees, generator):
@@ -65,7 +68,7 @@ def run(setting, seed, source="full", progress=True):
         return data.normalize(data.random_crop(images, setting.shift, generator), *stats)
 
     batches = data.batches(x, y, BATCH_SIZE, True, generator, augment)
-    net = listings.deep(nn).initialize("he", np.random.default_rng(seed))
+    net = getattr(listings, setting.network)(nn).initialize("he", np.random.default_rng(seed))
     optimizer = optim.Adam(net.parameters())
     steps = setting.epochs * len(batches)
     schedule = optim.OneCycleLR(optimizer, setting.learning_rate, steps)
@@ -75,8 +78,9 @@ def run(setting, seed, source="full", progress=True):
         for _ in range(setting.epochs):
             loss, accuracy = _train_epoch(net, batches, optimizer, schedule, bar)
             valid_loss, valid_accuracy = evaluate(net, *valid)
-            for name, value in zip(result, (loss, accuracy, valid_loss, valid_accuracy)):  # noqa: B905
-                result[name].append(value)
+            measured = loss, accuracy, valid_loss, valid_accuracy
+            for curve, value in zip(result.values(), measured, strict=True):
+                curve.append(value)
             bar.set_postfix_str(f"loss {loss:.4f}, validation accuracy {valid_accuracy:.2%}")
     result |= {"epochs": setting.epochs, "seconds": time.perf_counter() - start}
     train = data.normalize(x, *stats), y
@@ -109,7 +113,7 @@ def _train_epoch(net, batches, optimizer, schedule, bar):
         net.backward(criterion.backward())
         optimizer.step()
         optimizer.zero_grad()
-        if bar.n < bar.total - 1:
+        if schedule.steps < schedule.total_steps - 1:
             schedule.step()
         correct += int((logits.argmax(axis=1) == y).sum())
         images += len(y)

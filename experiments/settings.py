@@ -55,6 +55,11 @@ AUGMENTATION = {
     "shifts and rotations": numpy_mnist.Setting(epochs=3, shift=2, rotation=10.0),
 }
 
+KERNELS = {
+    "six 3×3": numpy_mnist.Setting(epochs=3, shift=2),
+    "three 5×5": numpy_mnist.Setting(epochs=3, shift=2, network="shallow"),
+}
+
 DEEP = {"deep network": numpy_mnist.Setting(epochs=12, shift=2, keep_weights=True)}
 
 EXPERIMENTS = {
@@ -63,5 +68,6 @@ EXPERIMENTS = {
     "training_images": (cifar10.run, TRAINING_IMAGES, range(3)),
     "remedies": (cifar10.run, REMEDIES, range(3)),
     "numpy_augmentation": (numpy_mnist.run, AUGMENTATION, range(1)),
+    "numpy_kernels": (numpy_mnist.run, KERNELS, range(2)),
     "numpy_deep": (numpy_mnist.run, DEEP, range(1)),
 }

@@ -96,7 +96,7 @@ def good():
 
 
 def test_there_are_notebooks():
-    assert len(CHAPTERS) >= 11
+    assert len(CHAPTERS) >= 14
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
