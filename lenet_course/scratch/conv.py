@@ -254,8 +254,8 @@ def _image_gradient(grad_y, weight, size, sides, stride, dilation):
     columns = slice(reach_w, reach_w + stride_w * (OW - 1) + 1, stride_w)
     spread[:, :, rows, columns] = grad_y
     turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)  # (C, C_out, KH, KW)
-    grad_padded = _slide(spread, turned, stride=1, dilation=dilation)
-    return grad_padded[:, :, top : top + H, left : left + W].copy()
+    seen = spread[:, :, top : top + H + reach_h, left : left + W + reach_w]  # not the padding
+    return _slide(seen, turned, stride=1, dilation=dilation)
 
 
 def _checked(x, weight, bias):
