@@ -345,10 +345,6 @@ USES = {
 }
 
 
-def sgd(model):
-    return torch.optim.SGD(model.parameters(), lr=0.1)
-
-
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("shape", [(2, 3, 9, 9), (2, 1, 8, 8)])
 def test_images_that_do_not_fit_are_named(use, shape):
