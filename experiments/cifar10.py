@@ -46,11 +46,6 @@ class Setting:
     model: dict = field(default_factory=dict)
 
 
-def flip_and_crop(x, generator):
-    """Mirror half of the images and shift each by up to 4 pixels."""
-    return data.random_crop(data.random_flip(x, generator), padding=4, generator=generator)
-
-
 def run(setting, seed, source="full", progress=True):
     """Train one network and measure it on training, validation and test images.
 
@@ -67,7 +62,7 @@ def run(setting, seed, source="full", progress=True):
         BATCH_SIZE,
         shuffle=True,
         generator=torch.Generator().manual_seed(seed),
-        augment=flip_and_crop if setting.augment else None,
+        augment=data.flip_and_crop if setting.augment else None,
     )
     optimizer, schedule = _optimizer(net, setting, steps=setting.epochs * len(batches))
     history = train.fit(

@@ -113,8 +113,7 @@ def _train_epoch(net, batches, optimizer, schedule, bar):
         net.backward(criterion.backward())
         optimizer.step()
         optimizer.zero_grad()
-        if schedule.steps < schedule.total_steps - 1:
-            schedule.step()
+        schedule.step()
         correct += int((logits.argmax(axis=1) == y).sum())
         images += len(y)
         bar.update()

@@ -297,6 +297,14 @@ def test_crop_without_padding_is_the_image(pictures):
     assert torch.equal(data.random_crop(pictures[0], 0, seeded()), pictures[0])
 
 
+def test_flip_and_crop_makes_162_versions_of_an_image():
+    """Two sides, and 9 × 9 places of 32×32 pixels on 40×40."""
+    x = torch.rand(1, 3, 32, 32, generator=seeded())
+    versions = data.flip_and_crop(x.expand(5000, 3, 32, 32), seeded())
+    assert versions.shape == (5000, 3, 32, 32)
+    assert len(versions.flatten(1).unique(dim=0)) == 2 * 9 * 9
+
+
 @pytest.mark.parametrize("padding", [-1, 1.5, True, None])
 def test_bad_padding(pictures, padding):
     with pytest.raises(ValueError, match=f"padding={padding}"):
@@ -305,7 +313,11 @@ def test_bad_padding(pictures, padding):
 
 @pytest.mark.parametrize("x", [torch.zeros(3, 4, 4), np.zeros((3, 4)), [1]])
 def test_augmentation_of_something_else(x):
-    for call in (lambda: data.random_flip(x, seeded()), lambda: data.random_crop(x, 1, seeded())):
+    for call in (
+        lambda: data.random_flip(x, seeded()),
+        lambda: data.random_crop(x, 1, seeded()),
+        lambda: data.flip_and_crop(x, seeded()),
+    ):
         with pytest.raises(ValueError, match=r"shape \(N, C, H, W\), not"):
             call()
 

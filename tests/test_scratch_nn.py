@@ -5,29 +5,12 @@ import pytest
 import torch
 from torch import nn as torch_nn
 
+from lenet_course.listings import lenet
 from lenet_course.scratch import nn
 from lenet_course.scratch.gradcheck import gradcheck
 from lenet_course.scratch.init import fans
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
-
-
-def lenet(nn):
-    """Twelve lines that are the same for both libraries."""
-    return nn.Sequential(
-        nn.Conv2d(1, 6, kernel_size=5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(kernel_size=2),
-        nn.Conv2d(6, 16, kernel_size=5),
-        nn.ReLU(),
-        nn.MaxPool2d(kernel_size=2),
-        nn.Flatten(),
-        nn.Linear(400, 120),
-        nn.ReLU(),
-        nn.Linear(120, 84),
-        nn.ReLU(),
-        nn.Linear(84, 10),
-    )
 
 
 def lenet_of_1998(nn):

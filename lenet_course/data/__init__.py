@@ -1,6 +1,6 @@
 """Data that always arrive: `load` a data set, make tensors, batches and augmentations of it."""
 
-from lenet_course.data.augment import random_crop, random_flip
+from lenet_course.data.augment import flip_and_crop, random_crop, random_flip
 from lenet_course.data.batching import Batches, batches
 from lenet_course.data.cache import DataWarning, cache_folder
 from lenet_course.data.dataset import Dataset, Split
@@ -17,6 +17,7 @@ __all__ = [
     "batches",
     "cache_folder",
     "channel_stats",
+    "flip_and_crop",
     "load",
     "normalize",
     "random_crop",

@@ -110,3 +110,34 @@ def random_crop(x: Tensor, padding: int, generator: Generator) -> Tensor:
         2 * padding + 1, (2, N), generator=generator, device=generator.device
     ).to(x.device)
     return windows[torch.arange(N, device=x.device), :, row, column]  # (N, C, H, W)
+
+
+def flip_and_crop(x: Tensor, generator: Generator) -> Tensor:
+    """Mirror about half of the images and shift each by up to 4 pixels: the usual for CIFAR-10.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, C, H, W)
+        Images.
+    generator : torch.Generator
+        Decides which, and how far.
+
+    Returns
+    -------
+    Tensor, shape (N, C, H, W)
+        New images; `x` stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If `x` has another rank.
+    TypeError
+        If there is no generator.
+
+    Examples
+    --------
+    >>> import torch
+    >>> flip_and_crop(torch.ones(5, 3, 32, 32), torch.Generator()).shape
+    torch.Size([5, 3, 32, 32])
+    """
+    return random_crop(random_flip(x, generator), padding=4, generator=generator)

@@ -278,13 +278,12 @@ class OneCycleLR:
         The highest learning rate.
     total_steps : int
         Number of training steps in all.
-    pct_start : float
-        Share of the steps in which it rises.
 
     Raises
     ------
     ValueError
-        If `total_steps` is below 1, or `step` is called more often than that.
+        If `total_steps` is below 1, or `step` is called more often than that. The last of these
+        calls sets a rate that no step uses; it is allowed, so that a loop needs no exception.
 
     References
     ----------
@@ -302,20 +301,21 @@ class OneCycleLR:
 
     INITIAL_SHARE, FINAL_SHARE = 1 / 25, 1 / 25e4
     BASE_MOMENTUM, MAX_MOMENTUM = 0.85, 0.95
+    RISING_SHARE = 0.3
 
-    def __init__(self, optimizer, max_lr, total_steps, pct_start=0.3):
+    def __init__(self, optimizer, max_lr, total_steps):
         if total_steps < 1:
             raise ValueError(f"total_steps must be at least 1, got {total_steps}")
         self.optimizer, self.max_lr, self.total_steps = optimizer, max_lr, total_steps
-        self.peak = pct_start * total_steps - 1
+        self.peak = self.RISING_SHARE * total_steps - 1
         self.steps = -1
         self.step()
 
     def step(self):
         """Set learning rate and momentum of the next step."""
-        self.steps += 1
         if self.steps >= self.total_steps:
             raise ValueError(f"this schedule was made for {self.total_steps} steps, not for more")
+        self.steps += 1
         shares = self.INITIAL_SHARE, 1.0, self.FINAL_SHARE
         self.optimizer.lr = self.max_lr * self._along(*shares)
         momentum = self._along(self.MAX_MOMENTUM, self.BASE_MOMENTUM, self.MAX_MOMENTUM)
