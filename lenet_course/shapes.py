@@ -5,7 +5,7 @@ both is a pair (H, W). Where every argument is an int the result is one too, and
 argument is a pair the result is a pair.
 """
 
-from operator import index
+from lenet_course.arguments import whole_number
 
 
 def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
@@ -213,7 +213,9 @@ def conv_parameter_count(in_channels, out_channels, kernel_size, bias=True):
     """
     KH, KW = pair("kernel_size", kernel_size)
     return linear_parameter_count(
-        _whole("in_channels", in_channels) * KH * KW, _whole("out_channels", out_channels), bias
+        whole_number("in_channels", in_channels) * KH * KW,
+        whole_number("out_channels", out_channels),
+        bias,
     )
 
 
@@ -244,8 +246,8 @@ def linear_parameter_count(in_features, out_features, bias=True):
     >>> linear_parameter_count(16 * 5 * 5, 120)
     48120
     """
-    inputs = _whole("in_features", in_features)
-    return _whole("out_features", out_features) * (inputs + bool(bias))
+    inputs = whole_number("in_features", in_features)
+    return whole_number("out_features", out_features) * (inputs + bool(bias))
 
 
 def pair(name, value, least=1):
@@ -278,32 +280,16 @@ def pair(name, value, least=1):
     (2, 2)
     """
     if not _any_pair(value):
-        return (_whole(name, value, least),) * 2
+        return (whole_number(name, value, least),) * 2
     if len(value) != 2:
         raise ValueError(
             f"{name}={value!r} has {len(value)} entries; use one whole number or a pair (H, W)"
         )
-    return tuple(_whole(name, entry, least) for entry in value)
+    return tuple(whole_number(name, entry, least) for entry in value)
 
 
 def _any_pair(*values):
     return any(isinstance(value, tuple | list) for value in values)
-
-
-def _whole(name, value, least=1):
-    """Return an integer of any kind (NumPy's too) as an int, if it is large enough."""
-    try:
-        if isinstance(value, bool):  # True would pass for 1
-            raise TypeError
-        number = index(value)
-    except TypeError:
-        raise TypeError(
-            f"{name}={value!r} is not a whole number ({type(value).__name__}); "
-            "write it without a decimal point, and divide with //"
-        ) from None
-    if number < least:
-        raise ValueError(f"{name}={number} is too small; use {least} or more")
-    return number
 
 
 def _places(size, kernel, stride, sides, dilation):
