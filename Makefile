@@ -3,9 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/python -m pytest
-PACKAGE := tests --ignore tests/browser --cov
-NOTEBOOKS := chapters --nbval --nbval-current-env
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 
 # Linux takes the memory of each large array back and hands it out again, at every step of a
@@ -40,14 +37,13 @@ lab: $(READY)  ## open the chapters in JupyterLab
 test: export OMP_NUM_THREADS = 1
 test: export LENET_COURSE_DATA = sample
 test: $(READY)  ## test the package and re-run every notebook on the sample
-	$(PYTEST) $(PACKAGE) -n 2 --dist loadfile
-	$(PYTEST) $(NOTEBOOKS) -n 2 --dist loadfile
+	$(BIN)/python -m pytest --nbval -n 2 --dist loadfile
 
 # One process with all threads, so that what the chapters time is what a reader gets.
 test-full: export LENET_COURSE_DATA = full
-test-full: $(READY)  ## the same tests on the full data
-	$(PYTEST) $(PACKAGE)
-	$(PYTEST) $(NOTEBOOKS)
+test-full: $(READY)  ## the same tests on the full data, and how much of the package they cover
+	$(BIN)/python -m coverage run -m pytest --nbval
+	$(BIN)/python -m coverage report
 
 test-browser: book  ## open every page of the book in a real browser
 	$(BIN)/python -m pytest tests/browser
