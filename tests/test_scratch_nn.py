@@ -328,6 +328,15 @@ def test_a_pass_that_fails_leaves_nothing_to_go_back_through():
         layer.backward(out)
 
 
+def test_a_loss_that_fails_leaves_nothing_to_go_back_from():
+    criterion = nn.CrossEntropyLoss()
+    criterion(np.zeros((1, 2)), [1])
+    with pytest.raises(FloatingPointError):
+        criterion(np.full((1, 2), np.nan), [1])
+    with pytest.raises(RuntimeError, match="no loss to go back from"):
+        criterion.backward()
+
+
 @pytest.mark.parametrize("x", [np.ones((2, 2, 4, 4)), np.ones((2, 3, 4, 4)), np.ones((1, 2, 1, 1))])
 def test_batch_norm_that_fails_has_not_moved_its_statistics(x):
     layer = nn.BatchNorm2d(2)

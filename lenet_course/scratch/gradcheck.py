@@ -1,4 +1,4 @@
-"""Check a gradient against central differences: nudge a number, look at what the loss does.
+"""Check a gradient against central differences: change a number a little, look at the loss.
 
 The difference of two losses needs all digits of float64; float32 would round it away.
 """
@@ -44,7 +44,7 @@ def numerical_gradient(function, x, step=1e-5):
     Parameters
     ----------
     function : callable
-        ``function()`` gives one number and depends on `x`, which is nudged in place and put back.
+        ``function()`` gives one number and depends on `x`, which is changed in place and put back.
     x : numpy.ndarray of float64
     step : float
         Its square is about the error of the formula, and 1e-16 / step that of rounding.
@@ -101,7 +101,7 @@ def compare(computed, measured, tolerance=1e-6):
 
 
 def gradcheck(layer, x, generator, step=1e-5, tolerance=1e-6):
-    """Check every gradient of a layer or a network, by nudging input and parameters one by one.
+    """Check the gradient of every number in the input and the parameters of a layer or network.
 
     The loss is the sum of the outputs, each times a random number, so that errors in different
     outputs don't cancel. Gradients are forgotten; all else is left as it was.

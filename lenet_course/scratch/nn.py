@@ -46,9 +46,9 @@ class Parameter:
 class Module:
     """What all layers share.
 
-    A layer defines ``_forward(x)``, which puts what the way back needs into ``self._kept``, and
-    ``_backward(grad_output)``, which gives the gradient with respect to x and adds to those of
-    the parameters.
+    A layer defines ``_forward(x)``, which puts what the backward pass needs into ``self._kept``,
+    and ``_backward(grad_output)``, which gives the gradient with respect to x and adds to those
+    of the parameters.
     """
 
     training = True  # whether dropout and batch norm do what they do in training
@@ -60,7 +60,7 @@ class Module:
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def extra_repr(self):
-        """Write the arguments that the layer was made with."""
+        """Write the arguments that the layer was made with, such as "p=0.5"."""
         values = {name: getattr(self, name, None) for name in getfullargspec(type(self)).args}
         shown = (f"{name}={v}" for name, v in values.items() if not isinstance(v, Parameter | None))
         return ", ".join(shown)
@@ -314,7 +314,7 @@ class AvgPool2d(_Pool2d):
 
 
 class _Activation(Module):
-    """A function of every number alone, whose slope can be read off its output."""
+    """A function of every number alone, whose slope follows from its output."""
 
     def _forward(self, x):
         self._kept = self._functions[0](x)
@@ -452,7 +452,7 @@ class Sequential(Module):
         self.layers = layers
         if len(set(self.modules())) < len(self.modules()):
             raise ValueError(
-                "a layer stands in two places, but keeps what one backward pass needs; "
+                "a layer stands in two places, but keeps what the backward pass needs for one; "
                 "make a layer for each place"
             )
 
