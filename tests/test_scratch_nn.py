@@ -173,6 +173,11 @@ def test_initializations(how, std):
         assert (layer.bias.data == 0).all() == (how != "torch")
 
 
+@pytest.mark.parametrize("shape", [(3, 7), (6, 2, 5, 4)])
+def test_fans_are_torchs(shape):
+    assert fans(shape) == torch_nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
+
+
 def test_the_default_initialization_is_torchs():
     ours, theirs = nn.Linear(400, 300).weight.data, torch_nn.Linear(400, 300).weight.detach()
     assert ours.std() == pytest.approx(float(theirs.std()), rel=0.02)

@@ -1,7 +1,7 @@
 """How large the first weights are: the initializations of ``torch.nn.init``, by generator.
 
-Each takes the shape of a weight, (out, in) or (C_out, C, KH, KW), a numpy.random.Generator and a
-dtype. Sources: He, Zhang, Ren, Sun (2015), "Delving deep into rectifiers", ICCV, equation 10;
+Each takes the shape of a weight, (out, in) or (C_out, C, KH, KW), a numpy.random.Generator or a
+seed, and a dtype. Sources: He, Zhang, Ren, Sun (2015), "Delving deep into rectifiers", ICCV, equation 10;
 Glorot, Bengio (2010), "Understanding the difficulty of training deep feedforward neural
 networks", AISTATS, equation 12; ``reset_parameters`` of ``torch.nn.Linear``, whose bound comes
 from LeCun, Bottou, Orr, Müller (1998), "Efficient BackProp", section 4.6, but for a factor √3.
@@ -42,11 +42,11 @@ def torch_uniform(shape, generator, dtype=np.float32, fan_in=None):
     A bias has no fan of its own; give it that of its layer's weight.
     """
     bound = 1 / math.sqrt(fan_in or fans(shape)[0])
-    return generator.uniform(-bound, bound, shape).astype(dtype)
+    return np.random.default_rng(generator).uniform(-bound, bound, shape).astype(dtype)
 
 
 BY_NAME = {"torch": torch_uniform, "he": kaiming_normal, "xavier": xavier_normal}
 
 
 def _normal(std, shape, generator, dtype):
-    return (std * generator.standard_normal(shape)).astype(dtype)
+    return (std * np.random.default_rng(generator).standard_normal(shape)).astype(dtype)
