@@ -1,10 +1,12 @@
 """How large the first weights are: the initializations of ``torch.nn.init``, by generator.
 
 Each takes the shape of a weight, (out, in) or (C_out, C, KH, KW), a numpy.random.Generator or a
-seed, and a dtype. Sources: He, Zhang, Ren, Sun (2015), "Delving deep into rectifiers", ICCV, equation 10;
-Glorot, Bengio (2010), "Understanding the difficulty of training deep feedforward neural
-networks", AISTATS, equation 12; ``reset_parameters`` of ``torch.nn.Linear``, whose bound comes
-from LeCun, Bottou, Orr, Müller (1998), "Efficient BackProp", section 4.6, but for a factor √3.
+seed, and a dtype.
+
+He, Zhang, Ren, Sun (2015), "Delving deep into rectifiers", ICCV, equation 10; Glorot, Bengio
+(2010), "Understanding the difficulty of training deep feedforward neural networks", AISTATS,
+equation 12; ``reset_parameters`` of ``torch.nn.Linear``, whose bound comes from LeCun, Bottou,
+Orr, Müller (1998), "Efficient BackProp", section 4.6, but for a factor √3.
 """
 
 import math
