@@ -12,7 +12,7 @@ import numpy as np
 
 from lenet_course.data import formats
 from lenet_course.data.catalog import CATALOG, File
-from lenet_course.data.official import HttpGzip
+from lenet_course.data.sources import HttpFiles
 
 NAMES = tuple(f.name for f in CATALOG["mnist"].files)
 
@@ -34,7 +34,6 @@ def _contents():
 
 RAW = _contents()
 GZ = {name: gzip.compress(content, mtime=0) for name, content in RAW.items()}
-GZ_MD5 = {name: md5(content) for name, content in GZ.items()}
 
 
 def tiny_spec(*sources):
@@ -64,8 +63,8 @@ class Host(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/"
 
     @property
-    def gzip_source(self):
-        return HttpGzip(self.base, GZ_MD5)
+    def source(self):
+        return HttpFiles(self.base)
 
 
 class _Handler(BaseHTTPRequestHandler):
