@@ -307,14 +307,23 @@ def test_an_altered_cache_file_is_never_used_without_a_source(use, folder):
         data.load("mnist", source="full")
 
 
-def test_a_place_that_cannot_hold_a_cache(use, tmp_path):
+@pytest.mark.parametrize("told_by", ["root", "LENET_COURSE_CACHE", "HOME"])
+def test_a_place_that_cannot_hold_a_cache(use, tmp_path, monkeypatch, told_by):
     """Root may write anywhere, so the folder is put where not even root can: under a file."""
     (tmp_path / "file").write_text("not a folder")
+    place, root = tmp_path / "file" / "home", None
+    if told_by == "root":
+        root = place
+    else:
+        monkeypatch.delenv("LENET_COURSE_CACHE")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setenv(told_by, str(place))
     with serve() as host:
         use(host.source)
         with pytest.warns(data.DataWarning, match="could not be stored") as told:
-            assert_tiny(data.load("mnist", source="full", root=tmp_path / "file" / "cache"))
+            assert_tiny(data.load("mnist", source="full", root=root))
         assert len(told) == 1
+        assert str(place) in str(told[0].message)
 
 
 @pytest.fixture

@@ -9,16 +9,15 @@ The same data give the same bytes on every machine.
 import argparse
 import hashlib
 import sys
-from pathlib import Path
 
 from lenet_course import data
-from lenet_course.data import sample
+from lenet_course.data import formats
 from lenet_course.data.catalog import CATALOG
 
 LIMIT = 16 * 10**6  # bytes, for all of them together
 
 
-def make(dataset: data.Dataset) -> bytes:
+def make(dataset):
     """Write the sample file of a data set: the first images of each class, in their order.
 
     Parameters
@@ -31,18 +30,18 @@ def make(dataset: data.Dataset) -> bytes:
     bytes
         The sample file.
     """
-    return sample.encode(
-        sample.first_of_each_class(dataset.train, sample.TRAIN_PER_CLASS),
-        sample.first_of_each_class(dataset.test, sample.TEST_PER_CLASS),
+    return formats.encode_sample(
+        formats.first_of_each_class(dataset.train, formats.TRAIN_PER_CLASS),
+        formats.first_of_each_class(dataset.test, formats.TEST_PER_CLASS),
     )
 
 
-def sums(files: dict[str, bytes]) -> str:
+def sums(files):
     """List the files' sha256 as `sha256sum` does."""
     return "".join(f"{hashlib.sha256(files[n]).hexdigest()}  {n}\n" for n in sorted(files))
 
 
-def main(argv: list[str] | None = None, folder: Path = sample.FOLDER) -> int:
+def main(argv=None, folder=formats.SAMPLES):
     """Write or compare all samples; 1 if they differ or are too large."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, do not write")
