@@ -12,13 +12,9 @@ import numpy as np
 
 from lenet_course.data import formats
 from lenet_course.data.catalog import CATALOG, File
-from lenet_course.data.sources import HttpFiles
+from lenet_course.data.sources import http_files
 
 NAMES = tuple(f.name for f in CATALOG["mnist"].files)
-
-
-def md5(content):
-    return hashlib.md5(content).hexdigest()
 
 
 def _contents():
@@ -38,7 +34,7 @@ GZ = {name: gzip.compress(content, mtime=0) for name, content in RAW.items()}
 
 def tiny_spec(*sources):
     """Take the place of MNIST: 20 training and 5 test images."""
-    files = tuple(File(n, len(c), "md5", md5(c)) for n, c in RAW.items())
+    files = tuple(File(n, len(c), "md5", hashlib.md5(c).hexdigest()) for n, c in RAW.items())
     return dataclasses.replace(CATALOG["mnist"], files=files, sources=sources)
 
 
@@ -64,7 +60,7 @@ class Host(ThreadingHTTPServer):
 
     @property
     def source(self):
-        return HttpFiles(self.base)
+        return http_files(self.base)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -184,7 +184,7 @@ def test_encoding_loses_nothing(shape):
     splits = [
         Split(rng.integers(0, 256, (n, *shape), np.uint8), np.arange(n) % 10) for n in (20, 10)
     ]
-    decoded = formats.decode_sample(formats.encode_sample(*splits), shape, 20, 10)
+    decoded = formats.decode_sample(make_samples.encode(*splits), shape, 20, 10)
     for got, put in zip(decoded, splits, strict=True):
         np.testing.assert_array_equal(got.images, put.images)
         np.testing.assert_array_equal(got.labels, put.labels)
@@ -213,7 +213,7 @@ def test_idx_there_and_back(shape):
         (bytes([0, 0, 8, 0]), "with 00 00 08 00"),
         (bytes([0, 0, 13, 1, 0, 0, 0, 1, 0]), "with 00 00 0d 01"),
         (b"\x89PNG....", "with 89 50 4e 47"),
-        (bytes([0, 0, 8, 3, 0, 0, 0, 1]), "rank 3 has 16 bytes, not 8"),
+        (bytes([0, 0, 8, 3, 0, 0, 0, 1]), "its rank and its sizes"),
         (bytes([0, 0, 8, 1, 0, 0, 0, 3, 1, 2]), r"\(3,\), but 2 bytes"),
         (bytes([0, 0, 8, 1, 0, 0, 0, 1, 1, 2]), r"\(1,\), but 2 bytes"),
         (bytes([0, 0, 8, 4, *[255] * 16]), "but 0 bytes"),
@@ -222,11 +222,6 @@ def test_idx_there_and_back(shape):
 def test_idx_of_another_kind(content, told):
     with pytest.raises(ValueError, match=told):
         formats.parse_idx(content)
-
-
-def test_cifar_records_must_be_whole():
-    with pytest.raises(ValueError, match="3072 is no multiple"):
-        formats.cifar_split(bytes(3073), bytes(3072))
 
 
 MODULES = ["lenet_course.data"] + [
@@ -238,13 +233,6 @@ MODULES = ["lenet_course.data"] + [
 def test_examples_in_docstrings(module):
     result = doctest.testmod(importlib.import_module(module))
     assert result.failed == 0
-
-
-def test_public_functions_have_examples():
-    for name in data.__all__:
-        thing = getattr(data, name)
-        if callable(thing) and not isinstance(thing, type):
-            assert ">>>" in thing.__doc__, name
 
 
 FIRST_LABELS = {

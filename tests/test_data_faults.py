@@ -183,22 +183,13 @@ def test_a_transfer_that_breaks_is_tried_a_second_time(use):
         assert host.hits == {f"{n}.gz": 1 + (n == FIRST) for n in NAMES}
 
 
-class Own:
-    """A source that reads as `read` does."""
-
-    def __init__(self, label, read):
-        self.label, self.read = label, read
-
-    def url(self, name):
-        return f"own:{name}"
-
-    def reader(self, names):
-        return self.read
+def own(label, read):
+    return sources.Source(label, "own:{}", lambda names: read)
 
 
 def test_one_source_goes_on_where_another_stopped(use, folder):
-    first = Own("first", {FIRST: RAW[FIRST]}.__getitem__)
-    second = Own("second", {name: RAW[name] for name in NAMES[1:]}.__getitem__)
+    first = own("first", {FIRST: RAW[FIRST]}.__getitem__)
+    second = own("second", {name: RAW[name] for name in NAMES[1:]}.__getitem__)
     use(first, second)
     assert_tiny(load_quietly())
     assert_cached(folder)
@@ -213,7 +204,7 @@ def test_an_archive_over_http_is_fetched_once(use, folder):
             tar.addfile(info, io.BytesIO(content))
     with serve({"all.tar.gz": file.getvalue(), "cut.tar.gz": file.getvalue()[:1000]}) as host:
         members = {name: (f"inside/{name}",) for name in NAMES}
-        use(*(sources.HttpArchive(f"{host.base}{n}.tar.gz", members) for n in ("cut", "all")))
+        use(*(sources.http_archive(f"{host.base}{n}.tar.gz", members) for n in ("cut", "all")))
         assert_tiny(load_quietly())
         assert host.hits == {"cut.tar.gz": 1, "all.tar.gz": 1}
     assert_cached(folder)
@@ -225,7 +216,7 @@ def test_one_error_lists_every_answer_and_offers_the_sample(use, folder):
 
     with serve() as host:
         pass
-    use(host.source, Own("broken", out_of_order), Own("liar", lambda name: altered(RAW[name])))
+    use(host.source, own("broken", out_of_order), own("liar", lambda name: altered(RAW[name])))
     with pytest.raises(data.DataUnavailableError) as caught:
         data.load("mnist", source="full")
     text = str(caught.value)
@@ -392,7 +383,7 @@ def test_a_full_disk_loses_nothing_and_leaves_no_half_file(use, folder, monkeypa
 
 def test_what_is_not_stored_is_compared_all_the_same(use, tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    use(Own("liar", lambda name: altered(RAW[name])))
+    use(own("liar", lambda name: altered(RAW[name])))
     with (
         pytest.warns(data.DataWarning, match="could not be stored"),
         pytest.raises(data.DataUnavailableError, match=f"liar: {FIRST} has md5"),
@@ -417,8 +408,8 @@ sys.path.insert(0, {tests!r})
 from data_helpers import assert_tiny, tiny_spec
 from lenet_course import data
 from lenet_course.data.catalog import CATALOG
-from lenet_course.data.sources import HttpFiles
-CATALOG["mnist"] = tiny_spec(HttpFiles({base!r}))
+from lenet_course.data.sources import http_files
+CATALOG["mnist"] = tiny_spec(http_files({base!r}))
 {before}
 assert_tiny(data.load("mnist", source="full"))
 print("whole")

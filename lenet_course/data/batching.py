@@ -54,10 +54,7 @@ def batches(x, y, batch_size=64, shuffle=False, generator=None, augment=None):
 
     Parameters
     ----------
-    x : Tensor, shape (N, C, H, W)
-        Images.
-    y : Tensor, shape (N,)
-        Labels.
+    x, y : Tensor, shapes (N, C, H, W) and (N,)
     batch_size : int
         Images a batch; the last batch has what remains.
     shuffle : bool
@@ -71,8 +68,8 @@ def batches(x, y, batch_size=64, shuffle=False, generator=None, augment=None):
     Returns
     -------
     Batches
-        Yields ``(xb, yb)``; can be iterated again and again, and has a ``len()``. Batches that are
-        neither shuffled nor augmented are views of `x` and `y`.
+        Yields ``(xb, yb)``, again and again, and has a ``len()``. Batches that are neither shuffled
+        nor augmented are views of `x` and `y`.
 
     Examples
     --------
@@ -89,18 +86,7 @@ def batches(x, y, batch_size=64, shuffle=False, generator=None, augment=None):
 
 
 def random_flip(x, generator):
-    """Mirror about half of the images, left to right.
-
-    Examples
-    --------
-    >>> import torch
-    >>> x = torch.arange(2.0).expand(4, 1, 1, 2)
-    >>> random_flip(x, torch.Generator().manual_seed(0)).squeeze()
-    tensor([[1., 0.],
-            [0., 1.],
-            [1., 0.],
-            [1., 0.]])
-    """
+    """Mirror about half of the images, left to right."""
     import torch
 
     check_images(x, floats=False)
@@ -112,14 +98,8 @@ def random_flip(x, generator):
 def random_crop(x, padding, generator):
     """Shift each image at random: pad it with zeros and cut its size out of that somewhere.
 
-    Parameters
-    ----------
-    x : Tensor, shape (N, C, H, W)
-        Images. Zero is black in pixels from 0 to 1, and the mean color after `normalize`.
-    padding : int
-        Zeros on each side, so that an image moves by at most so many pixels each way.
-    generator : torch.Generator
-        Draws the row and the column of each image's window.
+    An image moves by at most `padding` pixels each way. Zero is black in pixels from 0 to 1, and
+    the mean color after `normalize`.
 
     Examples
     --------
@@ -144,12 +124,5 @@ def random_crop(x, padding, generator):
 
 
 def flip_and_crop(x, generator):
-    """Mirror about half of the images and shift each by up to 4 pixels: the usual for CIFAR-10.
-
-    Examples
-    --------
-    >>> import torch
-    >>> flip_and_crop(torch.ones(5, 3, 32, 32), torch.Generator()).shape
-    torch.Size([5, 3, 32, 32])
-    """
+    """Mirror about half of the images and shift each by up to 4 pixels: the usual for CIFAR-10."""
     return random_crop(random_flip(x, generator), padding=4, generator=generator)

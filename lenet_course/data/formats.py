@@ -117,35 +117,19 @@ class Dataset:
 def parse_idx(content):
     """Read an IDX file of unsigned bytes.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file, not compressed.
-
-    Returns
-    -------
-    ndarray of uint8
-        With the shape that the header tells; a read-only view of `content`.
-
-    Raises
-    ------
-    ValueError
-        If the magic number or the length is not that of such a file.
+    The array has the shape that the header tells, and is a read-only view of `content`. Another
+    magic number or length is a `ValueError`.
 
     Examples
     --------
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]))
     array([5, 0, 4], dtype=uint8)
     """
-    if len(content) < 4 or content[:3] != bytes([0, 0, UBYTE]) or content[3] == 0:
+    start = 4 + 4 * content[3] if content[:3] == bytes([0, 0, UBYTE]) and content[3:] else 0
+    if not 4 < start <= len(content):
         raise ValueError(
-            f"An IDX file of unsigned bytes starts with 00 00 08 and its rank, "
+            f"An IDX file of unsigned bytes starts with 00 00 08, its rank and its sizes, "
             f"this one with {content[:4].hex(' ') or 'nothing'}."
-        )
-    start = 4 + 4 * content[3]
-    if len(content) < start:
-        raise ValueError(
-            f"An IDX header of rank {content[3]} has {start} bytes, not {len(content)}."
         )
     shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
     values = np.frombuffer(content, np.uint8, offset=start)
@@ -169,88 +153,43 @@ def idx_split(images, labels):
 
 def cifar_split(*batches):
     """Make a `Split` of batches of CIFAR-10 in the official binary form, joined in order."""
-    for batch in batches:
-        if len(batch) % 3073:
-            raise ValueError(
-                f"A CIFAR-10 record has 3073 bytes; {len(batch)} is no multiple of it."
-            )
-    records = [np.frombuffer(b, np.uint8).reshape(-1, 3073) for b in batches]
-    images = np.empty((sum(map(len, records)), 32, 32, 3), np.uint8)
-    start = 0
-    for r in records:
-        part = images[start : start + len(r)]
-        part[...] = r[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        start += len(r)
-    return Split(images, np.concatenate([r[:, 0] for r in records]))
+    records = np.frombuffer(b"".join(batches), np.uint8).reshape(-1, 3073)
+    planes = records[:, 1:].reshape(-1, 3, 32, 32)
+    return Split(np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), records[:, 0])
 
 
-def sheet_to_cifar(png, labels, start, rows=10000):
-    """Bring a PNG sheet, one image a row, into the official binary form of CIFAR-10.
+def sheet_to_cifar(png, labels, start):
+    """Bring a PNG sheet, one image of 1024 pixels a row, into the official form of CIFAR-10.
 
-    Parameters
-    ----------
-    png : bytes
-        A picture of `rows` × 1024 pixels in RGB; a row is an image in H, W order.
-    labels : bytes
-        A JSON list, in which the sheet's labels begin at `start`.
+    The sheet's labels begin at `start` in a JSON list.
     """
     from PIL import Image
 
     with Image.open(io.BytesIO(png), formats=["PNG"]) as picture:
-        if picture.size != (1024, rows) or picture.mode != "RGB":
-            raise ValueError(
-                f"The sheet should have 1024 × {rows} pixels in RGB, not "
-                f"{picture.width} × {picture.height} in {picture.mode}."
-            )
-        pixels = np.asarray(picture)
-    listed = json.loads(labels)[start : start + rows]
-    if len(listed) != rows:
-        raise ValueError(f"The list has {len(listed)} labels for a sheet of {rows} images.")
-    records = np.empty((rows, 3073), np.uint8)
-    records[:, 0] = listed
-    records[:, 1:] = pixels.transpose(0, 2, 1).reshape(rows, 3072)
+        pixels = np.asarray(picture)  # (N, 1024, 3)
+    N = len(pixels)
+    records = np.empty((N, 3073), np.uint8)
+    records[:, 0] = json.loads(labels)[start : start + N]
+    records[:, 1:] = pixels.transpose(0, 2, 1).reshape(N, 3072)
     return records.tobytes()
 
 
-def first_of_each_class(split, per_class):
-    """Select the first images of each class, in the original order."""
-    chosen = [np.flatnonzero(split.labels == c)[:per_class] for c in np.unique(split.labels)]
-    index = np.sort(np.concatenate(chosen))
-    return Split(split.images[index], split.labels[index])
-
-
-def _guess(left, up, corner):
+def guess(left, up, corner):
     """Guess a pixel: the median of left, up and left + up - corner."""
     low, high = np.minimum(left, up), np.maximum(left, up)
     return low + high - np.clip(corner, low, high)
 
 
-def _residuals(planes):
-    """Subtract from each pixel its guess, modulo 256; planes have shape (..., H, W)."""
-    padded = np.pad(planes, [(0, 0)] * (planes.ndim - 2) + [(1, 0), (1, 0)])
-    return planes - _guess(padded[..., 1:, :-1], padded[..., :-1, 1:], padded[..., :-1, :-1])
-
-
 def _restore(residuals):
-    """Invert `_residuals`, pixel by pixel for all planes at once."""
+    """Add to each pixel its guess, modulo 256, pixel by pixel for all planes at once."""
     *leading, H, W = residuals.shape
     padded = np.zeros((H + 1, W + 1, int(np.prod(leading))), np.uint8)
     moved = np.ascontiguousarray(np.moveaxis(residuals.reshape(-1, H, W), 0, -1))
     for h in range(H):
         for w in range(W):
-            guess = _guess(padded[h + 1, w], padded[h, w + 1], padded[h, w])
-            padded[h + 1, w + 1] = moved[h, w] + guess
+            guessed = guess(padded[h + 1, w], padded[h, w + 1], padded[h, w])
+            padded[h + 1, w + 1] = moved[h, w] + guessed
     return np.moveaxis(padded[1:, 1:], -1, 0).reshape(residuals.shape)
-
-
-def encode_sample(train, test):
-    """Write two splits as a sample file; the same splits give the same bytes."""
-    images = np.concatenate([train.images, test.images])
-    labels = np.concatenate([train.labels, test.labels]).astype(np.uint8)
-    planes = images.reshape(*images.shape[:3], -1).transpose(3, 0, 1, 2)
-    if len(planes) == 3:  # red and blue as their difference to green
-        planes = planes - np.stack([planes[1], np.zeros_like(planes[1]), planes[1]])
-    return bz2.compress(labels.tobytes() + _residuals(planes).tobytes(), 9)
 
 
 def decode_sample(content, image_shape, n_train, n_test):

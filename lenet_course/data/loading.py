@@ -19,7 +19,7 @@ import pooch
 
 from lenet_course.data.catalog import CATALOG
 from lenet_course.data.formats import Dataset, load_sample
-from lenet_course.data.sources import SourceError, describe, downloader
+from lenet_course.data.sources import SourceError, describe
 
 CHOICES = ("full", "sample")
 VARIABLE = "LENET_COURSE_DATA"
@@ -58,8 +58,6 @@ def load(name, *, source=None, root=None):
 
     Raises
     ------
-    ValueError
-        If the name, the source or the environment variable is not one of the choices.
     DataUnavailableError
         If the full data were asked for and no source delivered them.
 
@@ -68,14 +66,6 @@ def load(name, *, source=None, root=None):
     DataWarning
         If a file in the cache was altered and is fetched again, if fetched data could not be
         stored, or if the sample takes the place of the full data.
-
-    References
-    ----------
-    LeCun, Bottou, Bengio, Haffner (1998), "Gradient-based learning applied to document
-    recognition", Proceedings of the IEEE 86(11). Xiao, Rasul, Vollgraf (2017), "Fashion-MNIST: a
-    novel image dataset for benchmarking machine learning algorithms", arXiv:1708.07747.
-    Krizhevsky (2009), "Learning multiple layers of features from tiny images", technical report,
-    University of Toronto.
 
     Examples
     --------
@@ -221,14 +211,12 @@ def _add_fetched(spec, folder, content):
     can_store, answers = True, []
     for source in spec.sources:
         missing = [file for file in spec.files if file.name not in content]
-        read = source.reader([file.name for file in missing])
+        downloader = source.downloader([file.name for file in missing])
         try:
             for file in missing:
-                url, download = source.url(file.name), downloader(read, file.name)
-                can_store = can_store and _store(file, url, download, folder)
-                content[file.name] = (
-                    file.read(folder) if can_store else _into_memory(file, url, download)
-                )
+                download = downloader(file.name)
+                can_store = can_store and _store(file, source.url, download, folder)
+                content[file.name] = file.read(folder) if can_store else _keep(file, download)
         except (SourceError, ValueError) as error:  # the latter is pooch's, of a wrong checksum
             answers.append(f"{source.label}: {error}")
     missing = [file.name for file in spec.files if file.name not in content]
@@ -244,13 +232,9 @@ def _add_fetched(spec, folder, content):
 
 def _store(file, url, download, folder):
     """Have pooch fetch a file into a folder, whole and verified; False if the disk refuses."""
-    fetcher = pooch.create(
-        path=folder,
-        base_url="",
-        registry={file.name: f"{file.algorithm}:{file.digest}"},
-        urls={file.name: url},
-        retry_if_failed=1,
-    )
+    registry = {file.name: f"{file.algorithm}:{file.digest}"}
+    urls = {file.name: url.format(file.name)}
+    fetcher = pooch.create(folder, base_url="", registry=registry, urls=urls, retry_if_failed=1)
     try:
         (folder / file.name).unlink(missing_ok=True)  # not the published file, or it were read
         fetcher.fetch(file.name, downloader=download)
@@ -266,9 +250,10 @@ def _store(file, url, download, folder):
     return True
 
 
-def _into_memory(file, url, download):
+def _keep(file, download):
+    """Fetch a file into memory."""
     content = io.BytesIO()
-    download(url, content, None)
+    download(None, content, None)
     if fault := file.fault(content.getvalue()):
         raise SourceError(fault)
     return content.getvalue()

