@@ -224,18 +224,20 @@ def seed_band(ax, x, values, label=""):
     return ax
 
 
-def run_points(ax, results, half_widths=None, split=None):
+def run_points(ax, results, quantity=None, half_widths=None, split=None):
     """Draw one row per setting, the first at the top: a dot for each run, a tick at their mean.
 
-    `results` holds for each setting its runs' shares, 0 to 1, (S,), such as
-    ``runs["final_test_accuracy"]``. `half_widths` has one number per setting: a bar reaches that
-    far to either side of the mean. `split` gives the dots a color of `SPLITS`.
+    `results` holds for each setting its runs' shares, 0 to 1, (S,), or its `Runs`, of which
+    `quantity` is drawn. `half_widths` has one number per setting: a bar reaches that far to
+    either side of the mean. `split` gives dots and bars a color of `SPLITS`.
     """
+    if quantity is not None:
+        results = {name: runs[quantity] for name, runs in results.items()}
     if not all(len(values) for values in results.values()):
         raise ValueError(f"each setting needs at least one run, got {results}")
     if half_widths is not None and len(half_widths) != len(results):
         raise ValueError(f"{len(results)} settings need as many half widths, got {half_widths}")
-    color = SPLITS[split]["color"] if split else "C0"
+    color = SPLITS[split]["color"] if split else "C5"
     places = np.arange(len(results))
     means = [np.mean(values) for values in results.values()]
     if half_widths is not None:

@@ -195,7 +195,7 @@ def test_seed_band_of_a_split_looks_like_it(ax, split):
 
 def test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar(ax):
     results = {"a": [0.9, 0.8, 0.82], "b": np.array([0.5])}
-    assert plots.run_points(ax, results, [0.02, 0.1], split="test") is ax
+    assert plots.run_points(ax, results, half_widths=[0.02, 0.1], split="test") is ax
     means, *dots = ax.lines
     np.testing.assert_allclose(means.get_xydata(), [[0.84, 0], [0.5, 1]])
     np.testing.assert_allclose(dots[0].get_xydata(), [[0.9, 0], [0.8, 0], [0.82, 0]])
@@ -209,8 +209,10 @@ def test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar(ax):
     assert ax.xaxis.get_major_formatter()(0.5) == "50.0%"
 
 
-def test_run_points_without_bars(ax):
-    plots.run_points(ax, {"a": [0.9]})
+def test_run_points_of_one_quantity_without_bars(ax):
+    measured = {"seconds": [60.0], "accuracy": [0.9]}
+    plots.run_points(ax, {"a": measured}, "accuracy")
+    assert [line.get_xdata().tolist() for line in ax.lines] == [[0.9], [0.9]]
     assert not ax.patches
 
 
@@ -235,7 +237,11 @@ def test_run_points_without_bars(ax):
         ("seed_band", [[1, 2], [[0.1, 0.2]]], r"at least two seeds, got \(1, 2\)"),
         ("seed_band", [[1, 2], [[0.1], [0.2]]], r"got \(2, 1\)"),
         ("run_points", [{"a": [0.9], "b": []}], "at least one run"),
-        ("run_points", [{"a": [0.9], "b": [0.8]}, [0.1]], "2 settings need as many half widths"),
+        (
+            "run_points",
+            [{"a": [0.9], "b": [0.8]}, None, [0.1]],
+            "2 settings need as many half widths",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(ax, drawing, given, message):
