@@ -1,4 +1,13 @@
-"""Training: one loop, its history, evaluation, and weights on disk."""
+"""Training: one loop, its history, evaluation, and weights on disk.
+
+`fit`, `evaluate` and `predict` take any ``torch.nn.Module`` that maps images (N, C, H, W) to
+logits (N, classes). Batches are pairs (x, y) of images and labels, int64 (N,), with labels from 0
+to classes − 1: a ``DataLoader``, ``lenet_course.data.batches``, or a list. A mean over batches
+counts each image once, whatever the batch sizes.
+
+What does not fit is refused: a ValueError tells the shape or dtype of images that the model cannot
+take, or labels that have no score; a TypeError tells of arrays in place of tensors.
+"""
 
 import math
 import os
@@ -11,29 +20,22 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import nn
 from tqdm import tqdm
+
+from lenet_course.arguments import whole_number
 
 
 @dataclass
 class History:
-    """What `fit` measured, one number per finished epoch.
+    """What `fit` measured: lists with one number per finished epoch.
 
-    Attributes
-    ----------
-    train_loss, train_accuracy : list of float
-        Means over the epoch's training images, taken while the weights were changing.
-    valid_loss, valid_accuracy : list of float
-        The same on the validation images at the end of each epoch; empty without them.
-    seconds : list of float
-        Seconds spent on training in each epoch, validation left out.
-    images_per_second : list of float
-        Training images divided by those seconds.
-    best_epoch : int or None
-        Index, from 0, of the epoch with the lowest validation loss.
-    stopped : str or None
-        Why training ended before the last epoch: "early", "interrupted", "not finite".
+    The means over the training images were taken while the weights were changing, those over
+    the validation images at the end of each epoch; without such images their lists are empty.
+    `seconds` leave validation out. `stopped` says why training ended before the last epoch:
+    "early", "interrupted" or "not finite".
     """
 
     train_loss: list = field(default_factory=list)
@@ -42,7 +44,6 @@ class History:
     valid_accuracy: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
     images_per_second: list = field(default_factory=list)
-    best_epoch: int | None = None
     stopped: str | None = None
 
     @property
@@ -50,16 +51,21 @@ class History:
         """Number of finished epochs."""
         return len(self.train_loss)
 
-    def add(self, loss, accuracy, valid, seconds, images):
-        """Note one finished epoch; `valid` is an `Evaluation` or None."""
-        self.train_loss.append(loss)
-        self.train_accuracy.append(accuracy)
+    @property
+    def best_epoch(self):
+        """Index, from 0, of the lowest validation loss, NaN left out; None if there is none."""
+        losses = {i: loss for i, loss in enumerate(self.valid_loss) if not math.isnan(loss)}
+        return min(losses, key=losses.get, default=None)
+
+    def add(self, trained, n_images, seconds, valid=None):
+        """Note one finished epoch: its two `Evaluation`, its training images and its time."""
+        self.train_loss.append(trained.loss)
+        self.train_accuracy.append(trained.accuracy)
         self.seconds.append(seconds)
-        self.images_per_second.append(images / seconds)
+        self.images_per_second.append(n_images / seconds)
         if valid:
             self.valid_loss.append(valid.loss)
             self.valid_accuracy.append(valid.accuracy)
-            self.best_epoch = min(range(self.epochs), key=self.valid_loss.__getitem__)
 
     def last(self):
         """Sum up the last epoch in a few words, for a progress bar."""
@@ -69,37 +75,26 @@ class History:
         return text
 
 
+class Evaluation(NamedTuple):
+    """Mean loss and share of right answers on some images."""
+
+    loss: float
+    accuracy: float
+
+
 def best_device():
-    """Return the accelerator that PyTorch can use here, "cuda" or "mps", else "cpu"."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    """Return the accelerator that PyTorch can use here, such as "cuda" or "mps", else "cpu"."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 def one_cycle(model, steps, max_lr, weight_decay=0.01):
     """Make AdamW with a one-cycle schedule: the learning rate rises, then falls to nearly 0.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-    steps : int
-        Number of training steps in all: epochs × batches per epoch.
-    max_lr : float
-        The highest learning rate, reached after 30 % of the steps.
-    weight_decay : float
-
-    Returns
-    -------
-    optimizer : torch.optim.AdamW
-    schedule : torch.optim.lr_scheduler.OneCycleLR
-
-    References
-    ----------
-    Smith, Topin (2019), "Super-convergence". Loshchilov, Hutter (2019), "Decoupled weight
-    decay regularization".
+    `max_lr` is reached after 30 % of the `steps`, which are epochs × batches per epoch. Returns
+    the optimizer and its schedule. Smith, Topin (2019), "Super-convergence"; Loshchilov, Hutter
+    (2019), "Decoupled weight decay regularization".
     """
+    steps = whole_number("steps", steps)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=max_lr, weight_decay=weight_decay, fused=True
     )
@@ -120,7 +115,7 @@ def fit(
     device=None,
     progress=True,
 ):
-    """Train a model and return what happened.
+    """Train a model and return the `History`.
 
     Interrupting it (ctrl-C, or the stop button of a notebook) keeps the weights and the
     history of the finished epochs. So does a loss that is no longer finite, with a warning.
@@ -128,16 +123,11 @@ def fit(
     Parameters
     ----------
     model : torch.nn.Module
-        Maps a batch of images to logits (N, classes). It is trained in place and left on
-        `device`, in evaluation mode.
-    train_batches : iterable of (x, y)
-        Gone through once per epoch: a ``DataLoader`` or ``lenet_course.data.batches``.
-        x is a batch of images, y its labels, int64 (N,).
-    valid_batches : iterable of (x, y), optional
-        Images kept from training. Never the test set: whatever steers training must not
-        judge it.
+        Trained in place and left on `device`, in evaluation mode.
+    train_batches, valid_batches : iterable of (x, y), with a length
+        Each gone through once per epoch. Never validate on the test set: whatever steers
+        training must not judge it.
     epochs : int
-        Passes over the training images, at least 1.
     optimizer : torch.optim.Optimizer
         Holds the model's parameters.
     schedule : torch.optim.lr_scheduler.LRScheduler, optional
@@ -146,22 +136,12 @@ def fit(
         Mean loss of a batch from logits and labels. Cross-entropy by default.
     patience : int, optional
         Stop once the validation loss has not improved for this many epochs, and put the best
-        epoch's weights back.
+        epoch's weights back. NaN is no improvement; if every epoch has NaN, the last weights
+        stay, with a warning.
     device : torch.device or str, optional
-        Where to train; by default `best_device()`.
+        By default `best_device()`.
     progress : bool
         Show a progress bar.
-
-    Returns
-    -------
-    History
-
-    Raises
-    ------
-    ValueError
-        If `epochs` or `patience` is below 1, if `patience` comes without validation batches,
-        if there is no training batch, if the optimizer holds none of the model's parameters, or
-        if the model cannot take the images or has no score for a label.
 
     Examples
     --------
@@ -171,33 +151,44 @@ def fit(
     >>> fit(model, batches, epochs=3, optimizer=optimizer, progress=False).epochs
     3
     """
-    _check_arguments(model, train_batches, valid_batches, epochs, optimizer, patience)
+    epochs = whole_number("epochs", epochs)
+    patience = patience if patience is None else whole_number("patience", patience)
+    _check_fit(model, train_batches, valid_batches, optimizer, patience)
     device = torch.device(device or best_device())
     loss_function = loss_function or nn.CrossEntropyLoss()
     model.to(device)
     history, best_weights = History(), None
     bar = tqdm(total=epochs * len(train_batches), unit="batch", disable=not progress)
+
+    def step(loss):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if schedule:
+            schedule.step()
+        bar.update()
+
     try:
         for epoch in range(epochs):
+            model.train()
             start = time.perf_counter()
-            loss, accuracy, images = _train_epoch(
-                model, train_batches, loss_function, optimizer, schedule, device, bar
-            )
+            trained, n_images = _one_pass(model, train_batches, loss_function, device, step)
             seconds = time.perf_counter() - start
             valid = valid_batches and evaluate(model, valid_batches, loss_function, device)
-            history.add(loss, accuracy, valid, seconds, images)
+            history.add(trained, n_images, seconds, valid)
             bar.set_postfix_str(history.last())
-            if not math.isfinite(loss):
+            if not math.isfinite(trained.loss):
                 history.stopped = "not finite"
                 warnings.warn(
-                    f"the mean loss of epoch {epoch + 1} is {loss}, so training stopped: "
+                    f"the mean loss of epoch {epoch + 1} is {trained.loss}, so training stopped: "
                     "try a smaller learning rate, and check the images for nan",
                     stacklevel=2,
                 )
                 break
-            if patience and history.best_epoch == epoch:
+            best = history.best_epoch
+            if patience and best == epoch:
                 best_weights = {key: value.clone() for key, value in model.state_dict().items()}
-            if patience and epoch - history.best_epoch >= patience:
+            if patience and epoch - (-1 if best is None else best) >= patience:
                 history.stopped = "early"
                 break
     except KeyboardInterrupt:
@@ -207,45 +198,87 @@ def fit(
         model.eval()
         if best_weights:
             model.load_state_dict(best_weights)
+    if history.valid_loss and history.best_epoch is None and history.stopped != "not finite":
+        warnings.warn(
+            "the validation loss of every epoch is nan, so none is the best and the last weights "
+            "stay: check the validation images for nan",
+            stacklevel=2,
+        )
     return history
 
 
-def _train_epoch(model, batches, loss_function, optimizer, schedule, device, bar):
-    """Take one step per batch; return the mean loss, the accuracy and the number of images."""
-    model.train()
-    loss_sum, correct, images = 0.0, 0, 0
+@torch.no_grad()
+def evaluate(model, batches, loss_function=None, device=None):
+    """Measure a model's mean loss and accuracy in evaluation mode; its mode is put back.
+
+    `loss_function` is as in `fit`; `device` is by default the one that holds the model.
+
+    Examples
+    --------
+    >>> always_first = nn.Linear(2, 2)
+    >>> _ = nn.init.zeros_(always_first.weight)
+    >>> always_first.bias.data = torch.tensor([1.0, 0.0])
+    >>> evaluate(always_first, [(torch.zeros(4, 2), torch.tensor([0, 0, 1, 0]))]).accuracy
+    0.75
+    """
+    device = device or _device_of(model)
+    with _evaluation_mode(model):
+        return _one_pass(model, batches, loss_function or nn.CrossEntropyLoss(), device)[0]
+
+
+@torch.no_grad()
+def predict(model, x, batch_size=1000):
+    """Return a model's logits for images x, on the CPU, taken in evaluation mode.
+
+    `batch_size` images go through at a time; it bounds the memory and changes nothing else.
+    """
+    batch_size = whole_number("batch_size", batch_size)
+    _check_tensor("images", x)
+    device = _device_of(model)
+    with _evaluation_mode(model):
+        return torch.cat([_logits(model, part.to(device)).cpu() for part in x.split(batch_size)])
+
+
+def _one_pass(model, batches, loss_function, device, step=None):
+    """Go through the batches once, with `step(loss)` after each; count the images, too."""
+    loss_sum, correct, n_images = 0.0, 0, 0
     for x, y in batches:
+        _check_tensor("images", x)
+        _check_tensor("labels", y)
         x, y = x.to(device), y.to(device)
         logits = _logits(model, x)
         loss = _loss(loss_function, logits, y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if schedule:
-            schedule.step()
+        if step:
+            step(loss)
         loss_sum += loss.detach() * len(y)  # a mean of batch means would overweigh the last batch
         correct += (logits.detach().argmax(dim=1) == y).sum()
-        images += len(y)
-        bar.update()
-    return float(loss_sum) / images, int(correct) / images, images
+        n_images += len(y)
+    if n_images == 0:
+        raise ValueError("there is no image: the batches are empty")
+    return Evaluation(float(loss_sum) / n_images, int(correct) / n_images), n_images
 
 
 def _logits(model, x):
-    """Run the model, and name the batch's shape if it does not fit."""
+    """Run the model, and name the batch's shape or dtype if it does not fit."""
     try:
         return model(x)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
+        dtype = next((p.dtype for p in model.parameters()), x.dtype)
+        advice = f"models.layer_table(model, {tuple(x.shape[1:])}) names the layer that fails"
+        if x.dtype != dtype:
+            advice = f"the weights are {dtype}, the images {x.dtype}: convert them, x.to({dtype})"
         raise ValueError(
-            f"the model cannot take a batch of shape {tuple(x.shape)}: {error}. "
-            f"models.layer_table(model, {tuple(x.shape[1:])}) names the layer that fails"
+            f"the model cannot take a batch of shape {tuple(x.shape)}: {error}. {advice}"
         ) from error
 
 
 def _loss(loss_function, logits, y):
     """Compute the loss, and name the labels if one has no score."""
     try:
+        if (y < 0).any():  # cross-entropy would leave −100 out of the mean without a word
+            raise IndexError("a label is negative")
         return loss_function(logits, y)
     except IndexError as error:
         raise ValueError(
@@ -254,144 +287,26 @@ def _loss(loss_function, logits, y):
         ) from error
 
 
-class Evaluation(NamedTuple):
-    """Mean loss and share of right answers on some images."""
-
-    loss: float
-    accuracy: float
-
-
-@torch.no_grad()
-def evaluate(model, batches, loss_function=None, device=None):
-    """Measure a model's mean loss and accuracy without changing it.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Maps images to logits (N, classes). Evaluated in evaluation mode; its mode is put back.
-    batches : iterable of (x, y)
-        Images and labels, int64 (N,). Each image counts once, whatever the batch sizes.
-    loss_function : callable, optional
-        Mean loss of a batch. Cross-entropy by default.
-    device : torch.device or str, optional
-        By default the one that holds the model.
-
-    Returns
-    -------
-    Evaluation
-        ``loss`` and ``accuracy``, the latter between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If there is no image, the model cannot take the images, or has no score for a label.
-
-    Examples
-    --------
-    >>> always_first = nn.Linear(2, 2)
-    >>> _ = nn.init.zeros_(always_first.weight)
-    >>> always_first.bias.data = torch.tensor([1.0, 0.0])
-    >>> labels = torch.tensor([0, 0, 1, 0])
-    >>> batches = [(torch.zeros(3, 2), labels[:3]), (torch.zeros(1, 2), labels[3:])]
-    >>> evaluate(always_first, batches).accuracy
-    0.75
-    """
-    loss_function = loss_function or nn.CrossEntropyLoss()
-    device = device or _device_of(model)
-    loss_sum, correct, images = 0.0, 0, 0
-    with _evaluation_mode(model):
-        for x, y in batches:
-            x, y = x.to(device), y.to(device)
-            logits = _logits(model, x)
-            loss_sum += _loss(loss_function, logits, y) * len(y)
-            correct += (logits.argmax(dim=1) == y).sum()
-            images += len(y)
-    if images == 0:
-        raise ValueError("there is no image to evaluate on: the batches are empty")
-    return Evaluation(float(loss_sum) / images, int(correct) / images)
-
-
-@torch.no_grad()
-def predict(model, x, batch_size=1000):
-    """Return a model's logits for many images.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Evaluated in evaluation mode; its mode is put back.
-    x : torch.Tensor
-        Images (N, C, H, W).
-    batch_size : int
-        How many images go through at a time; it bounds the memory and changes nothing else.
-
-    Returns
-    -------
-    torch.Tensor
-        Logits (N, classes), on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If the model cannot take the images.
-
-    Examples
-    --------
-    >>> predict(nn.Flatten(), torch.zeros(3, 1, 2, 2)).shape
-    torch.Size([3, 4])
-    """
-    device = _device_of(model)
-    with _evaluation_mode(model):
-        return torch.cat([_logits(model, part.to(device)).cpu() for part in x.split(batch_size)])
-
-
 def save(model, path):
-    """Write a model's state dict to a safetensors file, all of it or nothing.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    path : str or os.PathLike
-        The file; an existing one is replaced.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> model = nn.Linear(2, 1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(model, f"{folder}/line.safetensors")
-    ...     _ = load(nn.Linear(2, 1), f"{folder}/line.safetensors")
-    """
+    """Write a model's state dict to a safetensors file, all of it or nothing."""
     path = Path(path)
     part = path.with_name(f"{path.name}.part")
+    # a model may hold its weights in another order in memory (channels_last); a file may not
+    weights = {key: value.contiguous() for key, value in model.state_dict().items()}
     try:
-        # a model may hold its weights in another order in memory (channels_last); a file may not
-        save_file({key: value.contiguous() for key, value in model.state_dict().items()}, part)
+        part.write_bytes(to_bytes(weights))
         os.replace(part, path)
+    except OSError as error:  # that of a full disk has no path
+        raise OSError(error.errno, f"cannot save weights: {error.strerror}", str(path)) from error
     finally:
         part.unlink(missing_ok=True)
 
 
 def load(model, path):
-    """Read a safetensors file into a model of the same architecture.
+    """Read a safetensors file into a model of the same architecture, and return the model.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Its weights are replaced; left as it was if the file does not fit.
-    path : str or os.PathLike
-
-    Returns
-    -------
-    torch.nn.Module
-        The same model.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is not a safetensors file, or its names and shapes are not the model's; the
-        message lists what differs.
+    A file that is torn, holds NaN or infinity, or has other names, shapes or kinds of numbers
+    than the model raises a ValueError that tells them, and leaves the model as it was.
     """
     path = Path(path)
     if not path.is_file():
@@ -400,8 +315,7 @@ def load(model, path):
         weights = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
-    ours = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    theirs = {key: tuple(value.shape) for key, value in weights.items()}
+    ours, theirs = _described(model.state_dict()), _described(weights)
     differences = [
         f"{key}: model {ours.get(key, 'has none')}, file {theirs.get(key, 'has none')}"
         for key in sorted(ours.keys() | theirs.keys())
@@ -412,8 +326,19 @@ def load(model, path):
             f"the weights in {path} are another network's; build the model with the arguments "
             "it was saved with. " + "; ".join(differences)
         )
+    broken = [key for key, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise ValueError(f"weights in {path} are nan or infinite: {', '.join(broken)}")
     model.load_state_dict(weights)
     return model
+
+
+def _described(state):
+    """Tell each tensor's shape, and its dtype unless it is one of floats, of any precision."""
+    return {
+        key: f"{tuple(value.shape)}" + f" of {value.dtype}" * (not value.is_floating_point())
+        for key, value in state.items()
+    }
 
 
 @contextmanager
@@ -431,15 +356,28 @@ def _device_of(model):
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
-def _check_arguments(model, train_batches, valid_batches, epochs, optimizer, patience):
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
-    if len(train_batches) == 0:
-        raise ValueError("there is no batch to train on: the training set is empty")
-    if patience is not None and patience < 1:
-        raise ValueError(f"patience must be at least 1 epoch, got {patience}")
-    if patience is not None and valid_batches is None:
+def _check_tensor(name, value):
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(
+            f"the {name} are a {type(value).__name__}, not a tensor; data.to_tensors makes "
+            "tensors of a data set, torch.as_tensor of an array"
+        )
+
+
+def _check_fit(model, train_batches, valid_batches, optimizer, patience):
+    given = {"train_batches": train_batches}
+    if valid_batches is not None:
+        given["valid_batches"] = valid_batches
+    elif patience is not None:
         raise ValueError("early stopping (patience) needs valid_batches to watch")
+    for name, batches in given.items():
+        if not hasattr(batches, "__len__"):
+            raise TypeError(
+                f"{name} is a {type(batches).__name__}, which has no length and may last one "
+                "epoch only; use data.batches, a DataLoader or a list"
+            )
+        if len(batches) == 0:
+            raise ValueError(f"{name} is empty: there is no batch")
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not any(id(p) in held for p in model.parameters()):
         raise ValueError(

@@ -1,13 +1,41 @@
-"""Random arrays and random geometries, shared by the tests of the layers."""
+"""Random arrays, random geometries and the comparison with PyTorch, for the tests of the layers."""
+
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from lenet_course.shapes import pair
 
+TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
+dtypes = pytest.mark.parametrize("dtype", TOLERANCE)
+same_warning = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+
 
 def numbers(*shape, seed=0, dtype="float64"):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def assert_close(got, expected, scale=None):
+    """Check dtype, shape and values; the error is relative to `scale`, else to the value."""
+    expected = np.asarray(expected)
+    assert got.dtype == expected.dtype
+    assert got.shape == expected.shape
+    tolerance = TOLERANCE[str(got.dtype)]
+    if scale is None:
+        np.testing.assert_allclose(got, expected, rtol=tolerance)
+    else:
+        assert np.all(np.abs(got - expected) <= tolerance * np.asarray(scale))
+
+
+@contextmanager
+def unchanged(*arrays):
+    """Check that a function leaves the arrays of its caller as they were."""
+    before = [array.copy() for array in arrays]
+    yield
+    for array, copy in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
 
 
 def between(low, high):
@@ -34,3 +62,14 @@ def geometries(draw, most_dilation=3):
     least = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in axes]
     size = [n + draw(st.integers(0, 5)) for n in least]
     return kernel, size, arguments
+
+
+@st.composite
+def poolings(draw):
+    """Draw the size of a map and the kernel, stride and padding of a pooling that fits."""
+    kernel = pair("kernel", draw(between(1, 4)))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    size = [
+        max(1, k - 2 * p) + draw(st.integers(0, 5)) for k, p in zip(kernel, padding, strict=True)
+    ]
+    return size, (kernel, draw(st.none() | between(1, 4)), padding)

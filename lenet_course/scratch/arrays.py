@@ -1,30 +1,15 @@
-"""What every layer checks about its arrays before it computes."""
+"""What the functions share: checks of arrays, padding, and the windows that a kernel sees."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from lenet_course.shapes import pair
 
 
 def floats(**arrays):
-    """Return the arrays in order, once all are known to hold floats of one dtype.
+    """Return the named arrays in order, once all are known to hold floats of one dtype.
 
-    Parameters
-    ----------
-    **arrays : array_like or None
-        Arrays by the name that an error message calls them; None stays None.
-
-    Returns
-    -------
-    list of numpy.ndarray or None
-        The same arrays, not copied.
-
-    Raises
-    ------
-    TypeError
-        If an array holds integers or booleans, or two arrays differ in dtype.
-
-    Examples
-    --------
-    >>> floats(x=[1.0, 2.0], bias=None)
-    [array([1., 2.]), None]
+    None stays None; an array is not copied. Otherwise a TypeError names the array.
     """
     first = None
     checked = []
@@ -48,29 +33,7 @@ def floats(**arrays):
 
 
 def require_axes(name, array, axes):
-    """Raise an error unless the array has as many axes as are named.
-
-    Parameters
-    ----------
-    name : str
-        What the error message calls the array.
-    array : numpy.ndarray
-        The array.
-    axes : str
-        Its axes, such as "N, C, H, W".
-
-    Raises
-    ------
-    ValueError
-        If the number of axes is another.
-
-    Examples
-    --------
-    >>> require_axes("x", np.zeros((28, 28)), "N, C, H, W")
-    Traceback (most recent call last):
-    ValueError: x needs the axes (N, C, H, W), but has the shape (28, 28); add what is missing, \
-such as x[None] for a batch of one
-    """
+    """Raise a ValueError unless the array has the axes, such as "N, C, H, W"."""
     missing = len(axes.split(",")) - array.ndim
     if missing:
         remedy = f"; add what is missing, such as {name}[None] for a batch of one"
@@ -80,30 +43,49 @@ such as x[None] for a batch of one
         )
 
 
-def require_shape(name, array, shape):
-    """Raise an error unless the array has exactly this shape.
+def require_shape(name, array, shape, what="the shape of the output"):
+    """Raise a ValueError unless the array is None or has exactly this shape."""
+    if array is not None and array.shape != shape:
+        raise ValueError(f"{name} must have {what}, {shape}, but has {array.shape}")
 
-    Parameters
-    ----------
-    name : str
-        What the error message calls the array.
-    array : numpy.ndarray
-        The array.
-    shape : tuple of int
-        What it must be.
 
-    Raises
-    ------
-    ValueError
-        If the shape is another.
+def pad(x, sides, value=0.0):
+    """Surround images (N, C, H, W) with ((top, bottom), (left, right)) pixels of one value.
+
+    >>> pad(np.ones((1, 1, 1, 2)), ((0, 1), (1, 0)))[0, 0]
+    array([[0., 1., 1.],
+           [0., 0., 0.]])
+    """
+    if sides == ((0, 0), (0, 0)):
+        return x
+    (top, bottom), (left, right) = sides
+    N, C, H, W = x.shape
+    padded = np.full((N, C, top + H + bottom, left + W + right), value, x.dtype)
+    padded[:, :, top : top + H, left : left + W] = x
+    return padded
+
+
+def windows(x, kernel_size, stride=1, dilation=1):
+    """Show every window of padded images without copying a pixel.
+
+    Returns
+    -------
+    numpy.ndarray, shape (N, C, KH, KW, OH, OW)
+        A read-only view: entry [n, c, :, :, oh, ow] is the window whose output stands at
+        (oh, ow). The axes of the kernel come first, so that neighbors in memory (OW) stay
+        neighbors, which makes copies and reductions several times as fast.
 
     Examples
     --------
-    >>> require_shape("grad_y", np.zeros((2, 3)), (2, 4))
-    Traceback (most recent call last):
-    ValueError: grad_y must have the shape of the output, (2, 4), but has (2, 3)
+    >>> windows(np.arange(4.0).reshape(1, 1, 1, 4), (1, 2))[0, 0, 0]
+    array([[[0., 1., 2.]],
+    <BLANKLINE>
+           [[1., 2., 3.]]])
     """
-    if array.shape != shape:
-        raise ValueError(
-            f"{name} must have the shape of the output, {shape}, but has {array.shape}"
-        )
+    KH, KW = pair("kernel_size", kernel_size)
+    stride_h, stride_w = pair("stride", stride)
+    dilation_h, dilation_w = pair("dilation", dilation)
+    span = (dilation_h * (KH - 1) + 1, dilation_w * (KW - 1) + 1)
+    view = sliding_window_view(x, span, axis=(2, 3))  # (N, C, places, places, span, span)
+    view = view[:, :, ::stride_h, ::stride_w, ::dilation_h, ::dilation_w]  # (N, C, OH, OW, KH, KW)
+    return view.transpose(0, 1, 4, 5, 2, 3)
