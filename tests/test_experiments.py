@@ -310,18 +310,31 @@ def full_images():
     forget_images()
 
 
-# MARGINS
-TOLERANCE = 1e-3
+def tolerance(setting):
+    """Tell by how much each of the first losses may differ on another processor, in parts of it.
+
+    Rounding errors grow with the steps, most where the rate is high from the start and where
+    batch norm divides by small deviations. Measured with 2 threads for 1, with the kernels for
+    AVX2 or SSE4.1 for those for AVX-512, and with channels first: one cycle without batch norm
+    differed by at most 4e-6. The others differed by up to 1e-5 at the third step, 5e-4 at the
+    tenth (2e-3 with channels first) and 8e-3 at the last; all were below 0.4 of the tolerance.
+    Without shuffling, with another seed, or with an order that ignores it, every run is over 4
+    times beyond it, most of them 20 to 400 times. Without zero_grad 25 of 26 are beyond it; with
+    a schedule that never steps 5 of 6 on CIFAR-10 and all in NumPy.
+    """
+    if getattr(setting, "one_cycle", False) and not setting.model.get("batch_norm"):
+        return np.full(store.FIRST, 3e-5)
+    return np.geomspace(5e-4, 5e-2, store.FIRST)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_stored_runs_begin_as_the_code_of_today_does(full_images, name):
     module, settings, _ = EXPERIMENTS[name]
     for record in stored(name):
-        losses = module.first_losses(settings[record["setting"]], record["seed"])
-        np.testing.assert_allclose(
-            losses, record["result"]["first_losses"], rtol=TOLERANCE, err_msg=record["setting"]
-        )
+        setting, seed = settings[record["setting"]], record["seed"]
+        ratio = np.divide(module.first_losses(setting, seed), record["result"]["first_losses"])
+        beyond = np.abs(ratio - 1) > tolerance(setting)
+        assert not beyond.any(), f"{record['setting']}, seed {seed}: {ratio}"
 
 
 # Keeping runs
