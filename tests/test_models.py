@@ -1,157 +1,181 @@
-import itertools
+"""The networks layer by layer and in both libraries, their seeds, and the table of layers."""
 
+import inspect
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from lenet_course import models
+from lenet_course.scratch import nn as numpy_nn
+
+GRAY, RGB = (1, 28, 28), (3, 32, 32)
+HEAD = "Flatten() Linear(576, 50) ReLU() Dropout(p=0.5) Linear(50, 10)"
+POOL = "MaxPool2d(2, stride=2)"
+BOTH = [models.lenet, models.deep, models.shallow]
+LAYERS = {
+    "lenet": (
+        models.lenet(),
+        f"Conv2d(1, 6, 5, padding=2) ReLU() {POOL} Conv2d(6, 16, 5) ReLU() {POOL} Flatten() "
+        "Linear(400, 120) ReLU() Linear(120, 84) ReLU() Linear(84, 10)",
+    ),
+    "lenet with all arguments": (
+        models.lenet(3, 26, "tanh", "average"),
+        "Conv2d(3, 6, 5, padding=2) Tanh() AvgPool2d(2, stride=2) Conv2d(6, 16, 5) Tanh() "
+        "AvgPool2d(2, stride=2) Flatten() Linear(400, 120) Tanh() Linear(120, 84) Tanh() "
+        "Linear(84, 26)",
+    ),
+    "deep": (
+        models.deep(),
+        f"Conv2d(1, 16, 3, padding=1) ReLU() Conv2d(16, 16, 3, padding=1) ReLU() {POOL} "
+        f"Conv2d(16, 32, 3, padding=1) ReLU() Conv2d(32, 32, 3, padding=1) ReLU() {POOL} "
+        f"Conv2d(32, 64, 3, padding=1) ReLU() Conv2d(64, 64, 3, padding=1) ReLU() {POOL} {HEAD}",
+    ),
+    "shallow": (
+        models.shallow(),
+        f"Conv2d(1, 16, 5, padding=2) ReLU() {POOL} Conv2d(16, 32, 5, padding=2) ReLU() {POOL} "
+        f"Conv2d(32, 64, 5, padding=2) ReLU() {POOL} {HEAD}",
+    ),
+    "cifar_lenet": (
+        models.cifar_lenet(),
+        f"Conv2d(3, 16, 3, padding=1) ReLU() {POOL} Conv2d(16, 32, 3) ReLU() {POOL} Flatten() "
+        "Linear(1568, 224) ReLU() Linear(224, 96) ReLU() Linear(96, 10)",
+    ),
+    "cifar_lenet with all arguments": (
+        models.cifar_lenet(1, 100, width=0.5, batch_norm=True, dropout=0.1),
+        f"Conv2d(1, 8, 3, padding=1, bias=False) BatchNorm2d(8) ReLU() {POOL} "
+        f"Conv2d(8, 16, 3, bias=False) BatchNorm2d(16) ReLU() {POOL} Flatten() "
+        "Dropout(p=0.1) Linear(784, 112) ReLU() Dropout(p=0.1) Linear(112, 48) ReLU() "
+        "Linear(48, 100)",
+    ),
+}
 
 
-def test_lenet_has_the_published_number_of_parameters():
-    assert sum(p.numel() for p in models.lenet().parameters()) == 61_706
+def titles(model, shape):
+    return " ".join(models.layer_table(model, shape)["layer"][1:-1])
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_each_network_has_these_layers(name):
+    net, layers = LAYERS[name]
+    channels = net[0].in_channels
+    assert titles(net, (channels, 32, 32) if "cifar" in name else (channels, 28, 28)) == layers
 
 
 @pytest.mark.parametrize(
-    ("arguments", "shape", "parameters"),
+    ("net", "shape", "parameters"),
     [
-        ({}, (1, 28, 28), 61_706),
-        ({"in_channels": 3}, (3, 28, 28), 61_706 + 2 * 6 * 25),
-        ({"classes": 26}, (1, 28, 28), 61_706 + 16 * 85),
+        (models.lenet(), GRAY, 61_706),
+        (models.lenet(in_channels=np.int64(3)), (3, 28, 28), 61_706 + 2 * 6 * 25),
+        (models.deep(), GRAY, 101_152),
+        (models.shallow(), GRAY, 93_872),
+        (models.cifar_lenet(), RGB, 379_114),
+        (models.cifar_lenet(in_channels=1), (1, 32, 32), 379_114 - 2 * 16 * 9),
+        (models.cifar_lenet(batch_norm=True), RGB, 379_114 + 16 + 32),  # two a map, but no bias
+        (models.cifar_lenet(dropout=0.5), RGB, 379_114),
+        (models.cifar_lenet(width=1 / 16), RGB, 28 + 20 + 99 * 14 + 15 * 6 + 7 * 10),
     ],
 )
-def test_lenet_shapes(arguments, shape, parameters):
-    net = models.lenet(**arguments)
-    assert net(torch.zeros(2, *shape)).shape == (2, arguments.get("classes", 10))
-    assert models.layer_table(net, shape).parameters == parameters
+def test_networks_give_ten_logits_and_have_the_published_number_of_parameters(
+    net, shape, parameters
+):
+    assert net(torch.zeros(2, *shape)).shape == (2, 10)
+    assert models.layer_table(net, shape).loc["total", "parameters"] == parameters
 
 
 @pytest.mark.parametrize(
-    ("activation", "layer"), [("relu", nn.ReLU), ("sigmoid", nn.Sigmoid), ("tanh", nn.Tanh)]
+    ("make", "arguments"),
+    [(models.deep, {}), (models.shallow, {}), (models.lenet, {"in_channels": 3, "classes": 7})]
+    + [(models.lenet, {"activation": name}) for name in models.ACTIVATIONS]
+    + [(models.lenet, {"pooling": name}) for name in models.POOLINGS],
 )
-@pytest.mark.parametrize(("pooling", "pool"), [("max", nn.MaxPool2d), ("average", nn.AvgPool2d)])
-def test_lenet_variants(activation, layer, pooling, pool):
-    kinds = [type(m) for m in models.lenet(activation=activation, pooling=pooling)]
-    assert kinds.count(layer) == 4
-    assert kinds.count(pool) == 2
+def test_both_libraries_give_the_same_logits_from_the_same_weights(make, arguments):
+    theirs, ours = make(seed=0, **arguments).eval(), make(nn=numpy_nn, **arguments).eval()
+    weights = theirs.state_dict()
+    ours.load_state_dict(weights)
+    assert list(ours.state_dict()) == list(weights)
+    for key, value in ours.state_dict().items():
+        np.testing.assert_array_equal(value, weights[key], strict=True)
+    x = torch.randn(4, theirs[0].in_channels, 28, 28, generator=torch.Generator().manual_seed(1))
+    np.testing.assert_allclose(ours(x.numpy()), theirs(x).detach(), rtol=1e-4, atol=1e-6)
 
 
-def test_lenet_ends_in_logits():
-    assert isinstance(models.lenet()[-1], nn.Linear)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"activation": "relux"}, "activation must be one of relu, sigmoid, tanh, got 'relux'"),
-        ({"pooling": "mean"}, "pooling must be one of max, average, got 'mean'"),
-    ],
-)
-def test_lenet_refuses_unknown_names(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        models.lenet(**arguments)
-
-
-def test_a_seed_makes_the_weights_reproducible_and_leaves_the_global_generator_alone():
+@pytest.mark.parametrize("make", [*BOTH, models.cifar_lenet])
+def test_a_seed_is_that_of_torch_and_leaves_the_global_generator_alone(make):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, second, other = models.lenet(seed=0), models.lenet(seed=0), models.lenet(seed=1)
+    seeded = make(seed=np.int64(3))
     assert torch.equal(torch.get_rng_state(), before)
-    for a, b, c in zip(first.parameters(), second.parameters(), other.parameters(), strict=True):
-        assert torch.equal(a, b)
-        assert not torch.equal(a, c)
+    torch.manual_seed(3)
+    after_manual_seed, drawn_next = make(), make()
+    assert all(map(torch.equal, seeded.parameters(), after_manual_seed.parameters()))
+    assert not torch.equal(seeded[0].weight, drawn_next[0].weight)
 
 
-def test_without_a_seed_the_global_generator_decides():
-    torch.manual_seed(5)
-    first = models.lenet()
-    second = models.lenet()
-    assert not torch.equal(first[0].weight, second[0].weight)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "parameters"),
-    [
-        ({}, 379_114),
-        ({"in_channels": 1}, 379_114 - 2 * 16 * 9),
-        ({"classes": 100}, 379_114 + 90 * 97),
-        ({"batch_norm": True}, 379_114 + 16 + 32),  # two numbers a map, but no bias
-        ({"width": 0.5}, 448 // 2 + (8 * 9 + 1) * 16 + (784 + 1) * 112 + 113 * 48 + 49 * 10),
-        ({"dropout": 0.5}, 379_114),
-    ],
-)
-def test_cifar_lenet_shapes(arguments, parameters):
-    net = models.cifar_lenet(**arguments)
-    shape = (arguments.get("in_channels", 3), 32, 32)
-    assert net(torch.zeros(2, *shape)).shape == (2, arguments.get("classes", 10))
-    assert models.layer_table(net, shape).parameters == parameters
-
-
-def test_cifar_lenet_goes_from_32_over_16_and_14_to_7():
-    rows = models.layer_table(models.cifar_lenet(), (3, 32, 32)).rows
-    assert [row.shape for row in rows if len(row.shape) == 3] == [
-        (16, 32, 32), (16, 32, 32), (16, 16, 16), (32, 14, 14), (32, 14, 14), (32, 7, 7),
-    ]  # fmt: skip
-
-
-def test_cifar_lenet_never_drops_its_logits():
-    kinds = [type(layer) for layer in models.cifar_lenet(dropout=0.5)]
-    assert kinds[-2:] == [nn.ReLU, nn.Linear]
-    assert [b for a, b in itertools.pairwise(kinds) if a is nn.Dropout] == [nn.Linear, nn.Linear]
-
-
-def test_cifar_lenet_normalizes_before_the_relu():
-    kinds = [type(layer) for layer in models.cifar_lenet(batch_norm=True)]
-    assert kinds[:4] == kinds[4:8] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
-
-
-def test_gray_and_rgb_differ_in_the_first_layer_only():
-    gray, rgb = models.cifar_lenet(1, seed=0).state_dict(), models.cifar_lenet(3).state_dict()
-    assert [key for key in rgb if rgb[key].shape != gray[key].shape] == ["0.weight"]
-
-
-def test_a_seed_makes_cifar_lenet_reproducible():
-    first, second = models.cifar_lenet(seed=3), models.cifar_lenet(seed=3)
-    assert all(map(torch.equal, first.parameters(), second.parameters()))
+@pytest.mark.parametrize("make", BOTH)
+def test_a_seed_decides_weights_and_dropout_of_the_numpy_network(make):
+    first, again, other, unseeded = (make(seed=s, nn=numpy_nn) for s in (3, 3, 4, None))
+    drawn = make(nn=numpy_nn).initialize("torch", np.random.default_rng(3)).state_dict()
+    for key, value in first.state_dict().items():
+        np.testing.assert_array_equal(value, drawn[key])
+    x = np.ones((8, *GRAY), np.float32)
+    np.testing.assert_array_equal(first(x), again(x))  # in training mode, so with dropout
+    for net in (other, unseeded):
+        assert not np.array_equal(net[0].weight.data, first[0].weight.data)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"in_channels": 0}, "got in_channels=0"),
-        ({"classes": 0}, "classes=0"),
-        ({"width": 0.01}, "width=0.01"),
-        ({"dropout": 1.0}, "dropout must be a share from 0 up to but without 1, got 1.0"),
-        ({"dropout": -0.1}, "got -0.1"),
+        ({"in_channels": 0}, "in_channels=0 is too small"),
+        ({"classes": 0}, "classes=0 is too small"),
+        ({"classes": 10.0}, "classes=10.0 is not a whole number"),
+        ({"seed": -1}, "seed=-1 is too small"),
+        ({"seed": 1.5}, "seed=1.5 is not a whole number"),
+        ({"activation": "relux"}, "activation must be one of relu, sigmoid, tanh, got 'relux'"),
+        ({"pooling": "mean"}, "pooling must be one of max, average, got 'mean'"),
+        ({"width": 0.01}, "width=0.01 is out of range"),
+        ({"dropout": 1.0}, "dropout=1.0 is out of range"),
+        ({"dropout": -0.1}, "dropout=-0.1 is out of range"),
     ],
 )
-def test_cifar_lenet_refuses(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        models.cifar_lenet(**arguments)
+def test_networks_refuse(arguments, message):
+    for make in (models.lenet, models.cifar_lenet):
+        if arguments.keys() <= inspect.signature(make).parameters.keys():
+            with pytest.raises((ValueError, TypeError), match=message):
+                make(**arguments)
 
 
 def test_layer_table_of_lenet():
-    table = models.layer_table(models.lenet(), (1, 28, 28))
-    assert [row.shape for row in table.rows] == [
-        (6, 28, 28), (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 10, 10), (16, 5, 5),
-        (400,), (120,), (120,), (84,), (84,), (10,),
+    table = models.layer_table(models.lenet(), GRAY)
+    assert list(table.index) == ["input", *map(str, range(12)), "total"]
+    assert list(table["output shape"]) == [
+        (1, 28, 28), (6, 28, 28), (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 10, 10),
+        (16, 5, 5), (400,), (120,), (120,), (84,), (84,), (10,), "",
     ]  # fmt: skip
-    assert [row.parameters for row in table.rows if row.parameters] == [
-        156,
-        2416,
-        48120,
-        10164,
-        850,
-    ]
-    text = str(table)
-    assert "Conv2d(1, 6, kernel_size=5, padding=2)" in text
-    assert "61,706" in text.splitlines()[-1]
-    assert max(map(len, text.splitlines())) <= 80
+    counts = table["parameters"]
+    assert list(counts[counts > 0]) == [156, 2416, 48_120, 10_164, 850, 61_706]
+    assert max(map(len, str(table).splitlines())) <= 80
 
 
-def test_layer_table_leaves_defaults_out_and_keeps_the_rest():
-    model = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3, momentum=0.3), nn.Dropout(0.2))
-    titles = [row.layer for row in models.layer_table(model, (3, 2, 2)).rows]
-    assert titles == ["BatchNorm2d(3)", "BatchNorm2d(3, momentum=0.3)", "Dropout(p=0.2)"]
+def test_titles_leave_defaults_out_and_keep_the_rest():
+    layers = {
+        "BatchNorm2d(3)": nn.BatchNorm2d(3),
+        "BatchNorm2d(3, momentum=0.15)": nn.BatchNorm2d(3, momentum=0.15),
+        "Dropout(p=0.2)": nn.Dropout(0.2),
+        "Conv2d(3, 3, (1, 2), stride=16, bias=False)": nn.Conv2d(3, 3, (1, 2), 16, bias=False),
+    }
+    assert titles(nn.Sequential(*layers.values()), (3, 2, 2)) == " ".join(layers)
+
+
+def test_nested_layers_have_the_names_of_the_state_dict_and_shared_ones_count_once():
+    shared = nn.Linear(4, 4)
+    model = nn.ModuleDict({"body": nn.Sequential(nn.Flatten(), shared, shared)})
+    model.forward = lambda x: model["body"](x)
+    table = models.layer_table(model, (1, 2, 2))
+    assert list(table.index) == ["input", "body.0", "body.1", "body.1", "total"]
+    assert table.loc["total", "parameters"] == 20
 
 
 def test_layer_table_leaves_the_model_as_it_was():
@@ -163,12 +187,24 @@ def test_layer_table_leaves_the_model_as_it_was():
     assert not model[0]._forward_hooks
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (1, 1, 28, 28), (1, 28, 0), (1, 28, 28.0)])
-def test_layer_table_refuses_what_is_no_image_shape(shape):
-    with pytest.raises(ValueError, match=r"input_shape must be \(C, H, W\)"):
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (28, r"input_shape=28 is not \(C, H, W\)"),
+        ((2, *GRAY), "leave the batch axis out"),
+        ((1, 28, 0), "W in input_shape=0 is too small"),
+        ((1, 10**9, 10**9), "has 1,000,000,000,000,000,000 numbers"),
+        (RGB, r"^Conv2d\(1, 6, 5, padding=2\) cannot take an input of shape \(3, 32, 32\)"),
+        ((1, 32, 32), r"^Linear\(400, 120\) cannot take an input of shape \(576,\): mat1"),
+    ],
+)
+def test_layer_table_says_what_does_not_fit(shape, message):
+    with pytest.raises(ValueError, match=message):
         models.layer_table(models.lenet(), shape)
 
 
-def test_layer_table_names_the_layer_that_does_not_fit():
-    with pytest.raises(ValueError, match=r"Linear\(400, 120\) cannot take an input of shape 576"):
-        models.layer_table(models.lenet(), (1, 32, 32))
+def test_layer_table_blames_no_layer_for_an_error_of_the_model_itself():
+    model = nn.ModuleList([nn.Flatten()])
+    model.forward = lambda x: model[0](x).view(3)
+    with pytest.raises(RuntimeError, match=r"^shape '\[3\]' is invalid"):
+        models.layer_table(model, (1, 2, 2))
