@@ -1,29 +1,23 @@
-"""Run every benchmark, or those named: ``python -m benchmarks conv``."""
+"""Run every benchmark, or those named: ``python -m benchmarks convolution``."""
 
 import os
 import sys
 from importlib import import_module
 
-BENCHMARKS = (
-    "conv",
-    "training",
-    "scratch_step",
-)  # modules of this package with a function main(), which prints
+TOPICS = ("convolution", "training", "numpy_step")  # modules with a main(), which prints a table
 
 
-def main(names):
-    unknown = set(names) - set(BENCHMARKS)
+def main(names=()):
+    unknown = set(names) - set(TOPICS)
     if unknown:
-        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(TOPICS)}")
     # NumPy reads these when it is first imported; PyTorch's threads are set where they matter.
     for name in ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ.setdefault(name, "1")
-    from benchmarks.timing import machine
-
-    print(machine())
-    for name in names or BENCHMARKS:
-        print()
+    for name in ("machine", *(names or TOPICS)):
         import_module(f"benchmarks.{name}").main()
+        print(flush=True)
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

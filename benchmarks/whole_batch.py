@@ -45,12 +45,12 @@ class Conv2d(nn.Conv2d):
         OH, OW = conv_output_size((H, W), K, stride, padding)
         columns = im2col(x, K, stride, padding)
         self._kept = x, columns
-        y = columns @ self.weight.data.reshape(self.out_channels, -1).T + self.bias.data
-        return y.reshape(N, OH, OW, -1).transpose(0, 3, 1, 2)
+        out = columns @ self.weight.data.reshape(self.out_channels, -1).T + self.bias.data
+        return out.reshape(N, OH, OW, -1).transpose(0, 3, 1, 2)
 
-    def _backward(self, grad_y):
+    def _backward(self, grad_output):
         x, columns = self._kept
-        rows = grad_y.transpose(0, 2, 3, 1).reshape(-1, self.out_channels)
+        rows = grad_output.transpose(0, 2, 3, 1).reshape(-1, self.out_channels)
         self._add((columns.T @ rows).T.reshape(self.weight.data.shape), rows.sum(axis=0))
         spread = rows @ self.weight.data.reshape(self.out_channels, -1)
         return col2im(spread, x.shape, self.kernel_size[0], self.stride[0], self.padding[0])
@@ -66,11 +66,11 @@ class MaxPool2d(nn.MaxPool2d):
         self._kept = x.shape, columns.argmax(axis=1)
         return columns.max(axis=1).reshape(N, OH, OW, C).transpose(0, 3, 1, 2)
 
-    def _backward(self, grad_y):
+    def _backward(self, grad_output):
         shape, largest = self._kept
-        columns = np.zeros((grad_y.size, self.kernel_size**2))
-        columns[np.arange(grad_y.size), largest] = grad_y.transpose(0, 2, 3, 1).ravel()
-        N, _, OH, OW = grad_y.shape
+        columns = np.zeros((grad_output.size, self.kernel_size**2))
+        columns[np.arange(grad_output.size), largest] = grad_output.transpose(0, 2, 3, 1).ravel()
+        N, _, OH, OW = grad_output.shape
         return col2im(columns.reshape(N * OH * OW, -1), shape, self.kernel_size, self.stride, 0)
 
 

@@ -1,83 +1,136 @@
-"""The benchmarks run; how fast they are is for the reader of their output."""
+"""The benchmarks run and judge rightly; how fast they are is for the reader of their output."""
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
-from benchmarks import conv, scratch_step, whole_batch
-from benchmarks.timing import interleaved, machine
-from lenet_course import listings
+from benchmarks import __main__, convolution, machine, numpy_step, ratios, training, whole_batch
+from lenet_course import models
 from lenet_course.scratch import nn
 
 ROOT = Path(__file__).parent.parent
+SLOW = {"conv2d": 3.0, "loops": 300.0, "NumPy": 6.0, "whole batch": 24.0, "PyTorch": 1.0}
+SLOW |= {"fit": 1.0, "tutorials' loop": 1.5, "bare steps": 0.5}
+FAST = {"conv2d": 2.0, "loops": 500.0, "NumPy": 2.0, "whole batch": 11.0, "PyTorch": 1.0}
+FAST |= {"fit": 1.0, "tutorials' loop": 2.0, "bare steps": 0.98}
 
 
 def test_functions_take_turns():
     calls = []
-    functions = {name: lambda name=name: calls.append(name) for name in "ab"}
-    seconds = interleaved(functions, repeats=2)
+    functions = {name: partial(calls.append, name) for name in "ab"}
+    seconds = ratios.interleaved(functions, repeats=2)
     assert "".join(calls) == "ab" + "abab"
     assert all(time >= 0 for time in seconds.values())
 
 
-def test_every_convolution_is_timed():
-    for seconds in conv.measure(batch=1, repeats=1, loop_repeats=1).values():
-        assert set(seconds) == {"loops", "conv2d", "torch"}
-        assert min(seconds.values()) > 0
+@pytest.mark.parametrize(
+    ("rows", "slow", "fast", "goals"),
+    [
+        (partial(convolution.ratios, "a layer"), [3, 100], [2, 250], ["at most 2", ""]),
+        (training.ratios, [1.5, 0.5], [2, 0.98], ["at least 1.8", "at least 0.97"]),
+        (
+            lambda seconds: numpy_step.ratios(deep=seconds, lenet=seconds),
+            [4, 6, 6],
+            [5.5, 2, 2],
+            ["at least 5", "at most 3", "at most 2"],
+        ),
+    ],
+)
+def test_every_ratio_stands_the_right_way_up(rows, slow, fast, goals):
+    for seconds, values, word in ((SLOW, slow, "does not hold"), (FAST, fast, "holds")):
+        assert [row.value for row in rows(seconds)] == pytest.approx(values)
+        assert [row.verdict for row in rows(seconds)] == [
+            goal and f"{goal}: {word}" for goal in goals
+        ]
 
 
-def test_the_table_has_a_row_for_each_layer(capsys, monkeypatch):
-    timed = {"loops": 1.0, "conv2d": 0.002, "torch": 0.0005}
-    monkeypatch.setattr(conv, "measure", lambda: dict.fromkeys(conv.LAYERS, timed))
-    conv.main()
-    printed = capsys.readouterr().out
-    assert all(layer in printed for layer in conv.LAYERS)
-    assert printed.count("4.00") == 3
-    assert "DOES NOT HOLD" in printed
+def test_the_table_shows_both_times_the_ratio_and_the_verdict():
+    row = ratios.Ratio("a layer", "conv2d", "PyTorch", {"conv2d": 0.004, "PyTorch": 0.001}, most=2)
+    last = ratios.table("Speed", [row]).splitlines()[-1]
+    cells = ["a layer", "conv2d 4.00 ms", "PyTorch 1.00 ms", "4.00", "at most 2: does not hold"]
+    assert [cell.strip() for cell in last.split("  ") if cell] == cells
 
 
-def test_the_machine_is_named():
-    assert "NumPy" in machine()
+def test_all_benchmarks_print_results_and_nothing_else(capsys, monkeypatch):
+    for module in (convolution, training, numpy_step):
+        monkeypatch.setattr(module, "measure", lambda *args: SLOW)
+    monkeypatch.setattr(machine, "numpy_rate", lambda threads: 100.0 * threads)
+    monkeypatch.setattr(machine, "torch_rate", lambda threads: 200.0 * threads)
+    for name in ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    assert __main__.main() is None  # the exit status is 0 whatever holds
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "NumPy     100 on one thread" in printed.out
+    assert printed.out.count("does not hold") == 7
+    assert all(layer in printed.out for layer in convolution.LAYERS)
 
 
 def test_an_unknown_benchmark_names_the_known_ones():
-    command = [sys.executable, "-m", "benchmarks", "conv", "speed"]
+    command = [sys.executable, "-m", "benchmarks", "training", "speed"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "no benchmark speed; there are: conv, training, scratch_step" in result.stderr
+    assert "no benchmark speed; there are: convolution, training, numpy_step" in result.stderr
+
+
+def test_the_rate_of_products_is_measured(monkeypatch):
+    monkeypatch.setattr(machine, "perf_counter", iter(range(100)).__next__)  # a second each
+    assert machine.rate(machine.numpy_product(), repeats=3) == 2 * machine.SIZE**3 / 1e9
+    monkeypatch.undo()
+    threads = torch.get_num_threads()
+    assert machine.torch_rate(1) > 0
+    assert torch.get_num_threads() == threads
+    assert machine.numpy_rate(1) > 0
+
+
+def test_every_convolution_is_timed():
+    for layer in convolution.LAYERS.values():
+        seconds = convolution.measure(*layer, batch=1, repeats=1, loop_repeats=1)
+        assert {name for name, time in seconds.items() if time > 0} == {
+            "loops",
+            "conv2d",
+            "PyTorch",
+        }
+
+
+def test_every_loop_is_timed_without_a_word(capfd):
+    seconds = training.measure(n_images=64, repeats=1)
+    assert {name for name, time in seconds.items() if time > 0} == {
+        "fit",
+        "tutorials' loop",
+        "bare steps",
+    }
+    assert capfd.readouterr() == ("", "")
+
+
+def test_every_step_is_timed():
+    seconds = numpy_step.measure(models.deep, batch_size=1, repeats=1)
+    assert {name for name, time in seconds.items() if time > 0} == {
+        "NumPy",
+        "whole batch",
+        "PyTorch",
+    }
 
 
 def test_the_three_steps_are_the_same_step():
     """What is timed beside each other must do the same work: three steps, the same losses."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((4, 1, 28, 28)), rng.integers(0, 10, 4)
-    ours, tutorials, theirs = (listings.lenet(library) for library in (nn, whole_batch, torch.nn))
+    ours, tutorials, theirs = (models.lenet(nn=library) for library in (nn, whole_batch, torch.nn))
     state = ours.state_dict()
     ours.double()
     tutorials.double().load_state_dict(state)
     theirs.load_state_dict({key: torch.from_numpy(value) for key, value in state.items()})
     steps = [
-        scratch_step.numpy_step(ours, x, y),
-        scratch_step.numpy_step(tutorials, x, y),
-        scratch_step.torch_step(theirs.double(), torch.from_numpy(x), torch.from_numpy(y)),
+        numpy_step.numpy_step(ours, x, y),
+        numpy_step.numpy_step(tutorials, x, y),
+        numpy_step.torch_step(theirs.double(), torch.from_numpy(x), torch.from_numpy(y)),
     ]
     losses = np.array([[step() for _ in range(3)] for step in steps])
     np.testing.assert_allclose(losses, losses[:1].repeat(3, axis=0), rtol=1e-8)
     assert losses[0, 2] < losses[0, 0]
-
-
-def test_every_step_is_timed():
-    seconds = scratch_step.measure(listings.deep, batch_size=1, repeats=1)
-    assert set(seconds) == {"scratch", "whole batch", "torch"}
-
-
-def test_the_verdicts_follow_the_ratios(capsys, monkeypatch):
-    timed = {"scratch": 0.01, "whole batch": 0.03, "torch": 0.001}
-    monkeypatch.setattr(scratch_step, "measure", lambda make, batch_size: timed)
-    scratch_step.main()
-    printed = capsys.readouterr().out
-    assert printed.count("DOES NOT HOLD (10.00)") == 2
-    assert "whole batch: DOES NOT HOLD (3.00)" in printed

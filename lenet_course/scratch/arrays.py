@@ -65,13 +65,13 @@ def pad(x, sides, value=0.0):
     return padded
 
 
-def windows(x, kernel_size, stride=1, dilation=1):
+def windows(x, kernel_size, stride=1, dilation=1, writeable=False):
     """Show every window of padded images without copying a pixel.
 
     Returns
     -------
     numpy.ndarray, shape (N, C, KH, KW, OH, OW)
-        A read-only view: entry [n, c, :, :, oh, ow] is the window whose output stands at
+        A view: entry [n, c, :, :, oh, ow] is the window whose output stands at
         (oh, ow). The axes of the kernel come first, so that neighbors in memory (OW) stay
         neighbors, which makes copies and reductions several times as fast.
 
@@ -86,6 +86,6 @@ def windows(x, kernel_size, stride=1, dilation=1):
     stride_h, stride_w = pair("stride", stride)
     dilation_h, dilation_w = pair("dilation", dilation)
     span = (dilation_h * (KH - 1) + 1, dilation_w * (KW - 1) + 1)
-    view = sliding_window_view(x, span, axis=(2, 3))  # (N, C, places, places, span, span)
+    view = sliding_window_view(x, span, axis=(2, 3), writeable=writeable)
     view = view[:, :, ::stride_h, ::stride_w, ::dilation_h, ::dilation_w]  # (N, C, OH, OW, KH, KW)
     return view.transpose(0, 1, 4, 5, 2, 3)

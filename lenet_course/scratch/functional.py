@@ -35,6 +35,8 @@ Sources:
   networks from overfitting", JMLR 15, section 10 for the factor in training
 """
 
+import math
+
 import numpy as np
 
 from lenet_course.arguments import real_number
@@ -68,6 +70,8 @@ __all__ = [
     "tanh",
     "tanh_backward",
 ]
+
+CACHE = 2**21  # bytes of columns that one matrix product of a convolution reads
 
 
 # --- convolution
@@ -133,18 +137,22 @@ def conv2d_loops(x, weight, bias=None, stride=1, padding=0, dilation=1):
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     """Convolve images with kernels by matrix products: `conv2d_loops`, only fast.
 
-    The windows of an image are copied into the columns of a matrix, and the kernels are the
+    The windows of some images are copied into the columns of a matrix, and the kernels are the
     rows of another (im2col). Row times column is window times kernel, summed, so their product
-    holds every output number of the image. One image at a time keeps that matrix small: it has
-    KH · KW entries for each number of the image.
+    holds every output number of these images.
 
     >>> x, weight = np.ones((2, 3, 28, 28)), np.ones((6, 3, 5, 5))
     >>> conv2d(x, weight, stride=2).shape
     (2, 6, 12, 12)
     """
-    x, weight, bias, _ = _conv_arguments(x, weight, bias, stride, padding, dilation)
-    x = pad(x, padding_per_side(weight.shape[2:], padding, dilation))
-    out = _slide(x, weight, stride, dilation)  # (N, C_out, OH, OW)
+    x, weight, bias, places = _conv_arguments(x, weight, bias, stride, padding, dilation)
+    out = np.empty((len(x), len(weight), *places), x.dtype)
+    kernels = weight.reshape(len(weight), -1)  # (C_out, C·KH·KW)
+    work = _Columns(x, weight.shape[2:], stride, padding, dilation)
+    for images in work.groups:
+        products = kernels @ work.gather(x[images])  # (C_out, OH·OW·G)
+        products = products.reshape(len(weight), *places, -1).transpose(3, 0, 1, 2)
+        out[images] = products[: len(out[images])]
     if bias is not None:
         out += bias[:, None, None]
     return out
@@ -159,9 +167,9 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1):
         grad_weight[c_out, c, kh, kw] = Σ_n Σ_oh Σ_ow grad_output[n, c_out, oh, ow]
                                 · x[n, c, oh · stride + kh · dilation, ow · stride + kw · dilation]
 
-    A pixel was multiplied by every weight once, as the kernel slid over it. Seen from the pixel
-    the kernel passes backward, so its gradient is a convolution of `grad_output` with the kernel
-    turned by 180 degrees; a stride above 1 means that zeros stand between its numbers.
+    The other way round, each number of a window was multiplied by one weight of every kernel. The
+    window's gradient is the sum of these weights, each times the gradient of its output; a pixel
+    adds up what it gets as part of all its windows.
 
     Examples
     --------
@@ -177,10 +185,19 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1):
     x, weight, _, places = _conv_arguments(x, weight, None, stride, padding, dilation)
     x, grad_output = floats(x=x, grad_output=grad_output)
     require_shape("grad_output", grad_output, (len(x), len(weight), *places))
-    sides = padding_per_side(weight.shape[2:], padding, dilation)
-    grad_x = _image_gradient(grad_output, weight, x.shape[2:], sides, stride, dilation)
-    grad_weight = _weight_gradient(grad_output, pad(x, sides), weight.shape, stride, dilation)
-    return grad_x, grad_weight, grad_output.sum(axis=(0, 2, 3))
+    kernels = weight.reshape(len(weight), -1)  # (C_out, C·KH·KW)
+    grad_weight, grad_x = np.zeros_like(kernels), np.empty(x.shape, x.dtype)
+    work = _Columns(x, weight.shape[2:], stride, padding, dilation)
+    gradients = np.zeros((len(kernels), work.matrix.shape[1]), x.dtype)  # (C_out, OH·OW·G)
+    last = gradients.reshape(len(kernels), *places, -1).transpose(3, 0, 1, 2)
+    for images in work.groups:
+        n = len(x[images])
+        last[:n], last[n:] = grad_output[images], 0
+        columns = work.gather(x[images])
+        grad_weight += gradients @ columns.T
+        np.matmul(kernels.T, gradients, out=columns)
+        grad_x[images] = work.scatter()[:n]
+    return grad_x, grad_weight.reshape(weight.shape), grad_output.sum(axis=(0, 2, 3))
 
 
 def _conv_arguments(x, weight, bias, stride, padding, dilation):
@@ -198,59 +215,42 @@ def _conv_arguments(x, weight, bias, stride, padding, dilation):
     return x, weight, bias, size
 
 
-def _slide(x, weight, stride, dilation):
-    """Convolve padded images with kernels, one image at a time."""
-    N, C = x.shape[:2]
-    C_out, C, KH, KW = weight.shape
-    kernels = weight.reshape(C_out, C * KH * KW)
-    views = windows(x, (KH, KW), stride, dilation)  # (N, C, KH, KW, OH, OW)
-    OH, OW = views.shape[4:]
-    out = np.empty((N, C_out, OH * OW), x.dtype)
-    for n, columns in enumerate(_columns(views)):
-        np.matmul(kernels, columns, out=out[n])
-    return out.reshape(N, C_out, OH, OW)
+class _Columns:
+    """The windows of some images as the columns of a matrix (C·KH·KW, OH·OW·G), and back.
 
-
-def _weight_gradient(grad_output, x, shape, stride, dilation):
-    """Sum up windows of the padded images, each times the gradient of its output."""
-    N, C_out, OH, OW = grad_output.shape
-    gradients = grad_output.reshape(N, C_out, OH * OW)
-    total = np.zeros(shape, x.dtype).reshape(C_out, -1)  # (C_out, C·KH·KW)
-    for n, columns in enumerate(_columns(windows(x, shape[2:], stride, dilation))):
-        total += gradients[n] @ columns.T
-    return total.reshape(shape)
-
-
-def _columns(views):
-    """Copy the windows of one image after the other into a matrix, one window a column.
-
-    It is always the same matrix: small enough to stay in the processor's cache, and memory that
-    is taken once need not be asked for again.
+    `groups` are slices of the batch, G images each, whose matrix has room in the cache. In memory
+    the images stand last, each pixel beside that of the next image. So a row of windows is copied
+    in one long run, however small the images are.
     """
-    copy = np.empty(views.shape[1:], views.dtype)  # (C, KH, KW, OH, OW)
-    columns = copy.reshape(-1, copy.shape[3] * copy.shape[4])
-    for image in views:
-        copy[...] = image
-        yield columns
 
+    def __init__(self, x, kernel, stride, padding, dilation):
+        (top, bottom), (left, right) = padding_per_side(kernel, padding, dilation)
+        N, C, H, W = x.shape
+        OH, OW = conv_output_size((H, W), kernel, stride, padding, dilation)
+        rows = C * math.prod(kernel)
+        rounds = math.ceil(N * rows * OH * OW * x.itemsize / CACHE)
+        G = math.ceil(N / max(1, rounds))
+        self.groups = [slice(n, n + G) for n in range(0, N, max(1, G))]
+        padded = np.zeros((C, top + H + bottom, left + W + right, G), x.dtype)
+        self.padded = padded.transpose(3, 0, 1, 2)
+        self.inside = self.padded[:, :, top : top + H, left : left + W]
+        self.windows = windows(self.padded, kernel, stride, dilation, writeable=True)
+        self.matrix = np.empty((rows, OH * OW * G), x.dtype)
+        self.entries = self.matrix.reshape(C, *kernel, OH, OW, G).transpose(5, 0, 1, 2, 3, 4)
 
-def _image_gradient(grad_output, weight, size, sides, stride, dilation):
-    """Slide the turned kernels over the output's gradient, spread out by the stride."""
-    N, C_out, OH, OW = grad_output.shape
-    kernel, (H, W) = weight.shape[2:], size
-    (top, bottom), (left, right) = sides
-    padded = (N, C_out, top + H + bottom, left + W + right)
-    reach_h, reach_w = (
-        d * (k - 1) for d, k in zip(pair("dilation", dilation), kernel, strict=True)
-    )
-    stride_h, stride_w = pair("stride", stride)
-    spread = np.zeros((*padded[:2], padded[2] + reach_h, padded[3] + reach_w), grad_output.dtype)
-    rows = slice(reach_h, reach_h + stride_h * (OH - 1) + 1, stride_h)
-    columns = slice(reach_w, reach_w + stride_w * (OW - 1) + 1, stride_w)
-    spread[:, :, rows, columns] = grad_output
-    turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)  # (C, C_out, KH, KW)
-    seen = spread[:, :, top : top + H + reach_h, left : left + W + reach_w]  # not the padding
-    return _slide(seen, turned, stride=1, dilation=dilation)
+    def gather(self, x):
+        """Copy all windows of at most G images into the matrix; images that lack are zeros."""
+        self.padded[...] = 0
+        self.inside[: len(x)] = x
+        self.entries[...] = self.windows
+        return self.matrix
+
+    def scatter(self):
+        """Add up each entry of the matrix where it was copied from, in images of zeros."""
+        self.padded[...] = 0
+        for kh, kw in np.ndindex(self.windows.shape[2:4]):
+            self.windows[:, :, kh, kw] += self.entries[:, :, kh, kw]
+        return self.inside
 
 
 # --- pooling
@@ -278,7 +278,8 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
     >>> max_pool2d(x, 2)
     array([[[[4., 8.]]]])
     """
-    return _fold(np.maximum, _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf))
+    views, _ = _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf)
+    return _fold(np.maximum, views)
 
 
 def avg_pool2d(x, kernel_size, stride=None, padding=0):
@@ -288,7 +289,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
     >>> avg_pool2d(x, 2)
     array([[[[2.5, 6.5]]]])
     """
-    views = _pooling_windows(x, kernel_size, stride, padding, fill=0.0)
+    views, _ = _pooling_windows(x, kernel_size, stride, padding)
     out = _fold(np.add, views)
     out /= views.shape[2] * views.shape[3]
     return out
@@ -298,7 +299,7 @@ def max_pool2d_backward(grad_output, x, kernel_size, stride=None, padding=0):
     """Send each output's gradient to the number that was the largest of its window.
 
     The other numbers could move a little without changing the output. As in PyTorch the first of
-    equals gets it all, row by row, and NaN counts as larger than any number.
+    equals gets it all, row by row; NaN counts as larger than any number, and the last NaN gets it.
 
     >>> x = np.array([[[[1.0, 2.0, 5.0, 6.0], [3.0, 4.0, 7.0, 8.0]]]])
     >>> max_pool2d_backward(np.array([[[[10.0, 20.0]]]]), x, 2)
@@ -306,17 +307,25 @@ def max_pool2d_backward(grad_output, x, kernel_size, stride=None, padding=0):
              [ 0., 10.,  0., 20.]]]])
     """
     x, grad_output = floats(x=x, grad_output=grad_output)
-    views = _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf)
-    largest = views[:, :, 0, 0].copy()  # (N, C, OH, OW)
-    require_shape("grad_output", grad_output, largest.shape)
-    winner = np.zeros(largest.shape, np.intp)  # the number of its place in the window
+    views, _ = _pooling_windows(x, kernel_size, stride, padding, fill=-np.inf)
+    out = _fold(np.maximum, views)  # (N, C, OH, OW)
+    require_shape("grad_output", grad_output, out.shape)
+    grad_x = np.zeros(x.shape, x.dtype)
+    sums, grad_x = _pooling_windows(grad_x, kernel_size, stride, padding, writeable=True)
+    waiting = np.ones(out.shape, bool)  # windows whose largest number is still to be found
+
+    def give(row, column, largest):
+        largest &= waiting
+        np.logical_xor(waiting, largest, out=waiting)
+        sums[:, :, row, column] += grad_output * largest
+
     places = list(np.ndindex(views.shape[2:4]))
-    for number, (row, column) in enumerate(places):
-        values = views[:, :, row, column]
-        winner[(values > largest) | np.isnan(values)] = number  # of NaN the last, as in PyTorch
-        np.maximum(largest, values, out=largest)
-    shares = (grad_output * (winner == number) for number in range(len(places)))
-    return _spread(shares, x.shape, grad_output, kernel_size, stride, padding)
+    for row, column in places:
+        give(row, column, views[:, :, row, column] == out)
+    if waiting.any():  # windows with NaN, which equals nothing
+        for row, column in reversed(places):
+            give(row, column, np.isnan(views[:, :, row, column]))
+    return np.ascontiguousarray(grad_x)
 
 
 def avg_pool2d_backward(grad_output, x, kernel_size, stride=None, padding=0):
@@ -327,26 +336,33 @@ def avg_pool2d_backward(grad_output, x, kernel_size, stride=None, padding=0):
              [2., 2.]]]])
     """
     x, grad_output = floats(x=x, grad_output=grad_output)
-    N, C, KH, KW, OH, OW = _pooling_windows(x, kernel_size, stride, padding, fill=0.0).shape
-    require_shape("grad_output", grad_output, (N, C, OH, OW))
-    shares = KH * KW * [grad_output / (KH * KW)]
-    return _spread(shares, x.shape, grad_output, kernel_size, stride, padding)
+    grad_x = np.zeros(x.shape, x.dtype)
+    sums, grad_x = _pooling_windows(grad_x, kernel_size, stride, padding, writeable=True)
+    KH, KW, OH, OW = sums.shape[2:]
+    require_shape("grad_output", grad_output, (*x.shape[:2], OH, OW))
+    share = grad_output / (KH * KW)
+    for row, column in np.ndindex(KH, KW):
+        sums[:, :, row, column] += share
+    return np.ascontiguousarray(grad_x)
 
 
-def _pooling_windows(x, kernel_size, stride, padding, fill):
-    """Return the windows to reduce, shape (N, C, KH, KW, OH, OW), once all arguments fit."""
+def _pooling_windows(x, kernel_size, stride, padding, fill=0.0, writeable=False):
+    """Return the windows (N, C, KH, KW, OH, OW) of padded maps, and the maps among the padding."""
     (x,) = floats(x=x)
     require_axes("x", x, "N, C, H, W")
     kernel = pair("kernel_size", kernel_size)
     stride = kernel if stride is None else stride
-    amounts = pair("padding", padding, least=0)
-    if any(2 * p > k for p, k in zip(amounts, kernel, strict=True)):  # a window of padding alone
+    pad_h, pad_w = pair("padding", padding, least=0)
+    if 2 * pad_h > kernel[0] or 2 * pad_w > kernel[1]:  # a window of padding alone
         raise ValueError(
             f"padding={padding!r} is more than half of kernel_size={kernel_size!r}; "
             f"use at most {tuple(k // 2 for k in kernel)}"
         )
-    conv_output_size(x.shape[2:], kernel, stride, amounts)  # explains itself if nothing fits
-    return windows(pad(x, padding_per_side(kernel, amounts), fill), kernel, stride)
+    H, W = x.shape[2:]
+    conv_output_size((H, W), kernel, stride, (pad_h, pad_w))  # explains itself if nothing fits
+    padded = pad(x, ((pad_h, pad_h), (pad_w, pad_w)), fill)
+    inside = padded[:, :, pad_h : pad_h + H, pad_w : pad_w + W]
+    return windows(padded, kernel, stride, writeable=writeable), inside
 
 
 def _fold(combine, views):
@@ -358,21 +374,6 @@ def _fold(combine, views):
     for row, column in list(np.ndindex(views.shape[2:4]))[1:]:
         combine(out, views[:, :, row, column], out=out)
     return out
-
-
-def _spread(shares, shape, grad_output, kernel_size, stride, padding):
-    """Add up, place by place of the window, what each pixel gets of the output's gradient."""
-    N, C, H, W = shape
-    kernel = pair("kernel_size", kernel_size)
-    stride_h, stride_w = pair("stride", kernel if stride is None else stride)
-    pad_h, pad_w = pair("padding", padding, least=0)
-    OH, OW = grad_output.shape[2:]
-    grad_x = np.zeros((N, C, H + 2 * pad_h, W + 2 * pad_w), grad_output.dtype)
-    for (row, column), share in zip(np.ndindex(kernel), shares, strict=True):
-        rows = slice(row, row + stride_h * (OH - 1) + 1, stride_h)
-        columns = slice(column, column + stride_w * (OW - 1) + 1, stride_w)
-        grad_x[:, :, rows, columns] += share
-    return grad_x[:, :, pad_h : pad_h + H, pad_w : pad_w + W].copy()
 
 
 # --- activations, number by number
