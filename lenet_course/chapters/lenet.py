@@ -1,0 +1,61 @@
+"""For the chapter LeNet."""
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from lenet_course.checks import Case, run_cases
+
+
+def feature_maps(ax, maps, columns, **imshow):
+    """Draw all maps of one layer, (C, H, W), so many to a row, on one gray scale.
+
+    Of C numbers draw (C, 1, 1). Black is the lowest value of all maps and white the highest,
+    unless ``vmin`` and ``vmax`` say otherwise.
+    """
+    maps = np.asarray(maps, dtype=float)
+    if maps.ndim != 3 or columns < 1:
+        raise ValueError(
+            f"maps to draw have shape (C, H, W) and at least 1 column, got {maps.shape} and "
+            f"columns={columns}; leave the batch axis out, and reshape a vector to (C, 1, 1)"
+        )
+    C, H, W = maps.shape
+    zoom, gap = -(-20 // W), 2  # small maps are enlarged, so that the gap stays thin
+    height, width = H * zoom, W * zoom
+    rows = -(-C // columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    for i, one in enumerate(maps):
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = one.repeat(zoom, 0).repeat(zoom, 1)
+        frame = Rectangle((left - 0.5, top - 0.5), width, height)
+        ax.add_patch(frame).set(fill=False, edgecolor="gray", linewidth=0.5)
+    ax.imshow(sheet, **imshow)
+    ax.set_axis_off()
+    return ax
+
+
+def check_lenet_shapes(function):
+    """Check a function (size, padding) → the four sizes of LeNet's maps, from conv 1 to pool 2.
+
+    The first 5×5 convolution is padded, the second is not; each is followed by 2×2 pooling.
+    """
+    cases = [
+        Case((28, 2), (28, 14, 10, 5)),
+        Case((28, 0), (24, 12, 8, 4), "use the padding that came in, for conv 1 only"),
+        Case((64, 2), (64, 32, 28, 14)),
+        Case((31, 0), (27, 13, 9, 4), "pooling rounds down: a lone row at the end is dropped"),
+    ]
+    run_cases(function, cases)
+
+
+def check_partial_conv_parameters(function):
+    """Check a function (maps seen by each filter, kernel size) → parameters with biases.
+
+    The first argument lists, for every output channel, how many input maps it is connected to.
+    """
+    cases = [
+        Case(([1], 5), 26, "one kernel of 25 weights and one bias"),
+        Case(([6] * 16, 5), 2416, "each filter has a bias of its own"),
+        Case(([1, 2, 3], 3), 57),
+        Case(([3, 3, 4], 1), 13),
+    ]
+    run_cases(function, cases)

@@ -1,0 +1,199 @@
+"""For the chapter How big is the output?; sizes and windows as `lenet_course.shapes` takes them.
+
+A window that does not fit is a ValueError. Cells added by padding are dashed, cells that no
+window reads are hatched.
+"""
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from lenet_course.checks import Case, run_cases
+from lenet_course.shapes import conv_output_size, padding_per_side, pair, receptive_field
+
+
+def window_places(ax, size, kernel_size, stride=1, padding=0, dilation=1):
+    """Draw a row of cells and, below it, every place where a window can stand, one per line.
+
+    At the right end of each line stands the output cell that it yields.
+    """
+    places = conv_output_size(size, kernel_size, stride, padding, dilation)
+    before, after = padding_per_side(kernel_size, padding, dilation)
+    reads = [
+        [place * stride - before + entry * dilation for entry in range(kernel_size)]
+        for place in range(places)
+    ]
+    unread = set(range(-before, size + after)) - {cell for read in reads for cell in read}
+    for cell in range(-before, size + after):
+        outside = not 0 <= cell < size
+        _cell(ax, cell, 0, padded=outside, hatched=cell in unread)
+        if outside:
+            paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            ax.text(cell, 0, "0", ha="center", va="center", color="#777777", bbox=paper)
+    output = size + after + 0.8
+    for line, read in enumerate(reads, start=1):
+        y = line + 0.3
+        ax.plot([-before - 0.5, size + after - 0.5], [y, y], color="#dddddd", lw=1, zorder=0)
+        if dilation > 1:
+            ax.plot([read[0], read[-1]], [y, y], color="C0", zorder=1)
+        for cell in read:
+            _cell(ax, cell, y, color="C0" if 0 <= cell < size else "#99c7e0")
+        _cell(ax, output, y, color="C1")
+    ax.text(output, 0, "out", ha="center", va="center")
+    ax.set(xlim=(-before - 0.7, output + 0.7), ylim=(places + 1, -0.7))
+    ax.set(xlabel="cell", ylabel="place", xticks=range(size))
+    ax.set_yticks(np.arange(1, places + 1) + 0.3, range(1, places + 1))
+    return _bare(ax)
+
+
+def window_grid(ax, size, kernel_size, stride=1, padding=0, dilation=1, pixels=None):
+    """Draw an image with a window's first and last place, and a dot at each place's upper left.
+
+    `pixels` (H, W) of this size are drawn instead of blank cells.
+    """
+    sizes, kernels = pair("size", size), pair("kernel_size", kernel_size)
+    strides, dilations = pair("stride", stride), pair("dilation", dilation)
+    places = conv_output_size(sizes, kernels, stride, padding, dilation)
+    sides = padding_per_side(kernels, padding, dilation)
+    starts = [np.arange(n) * s - side[0] for n, s, side in zip(places, strides, sides, strict=True)]
+    reads = [
+        {int(start) + entry * d for start in axis for entry in range(k)}
+        for axis, k, d in zip(starts, kernels, dilations, strict=True)
+    ]
+    (above, below), (left, right) = sides
+    if pixels is None:
+        for row in range(-above, sizes[0] + below):
+            for column in range(-left, sizes[1] + right):
+                inside = 0 <= row < sizes[0] and 0 <= column < sizes[1]
+                read = row in reads[0] and column in reads[1]
+                _cell(ax, column, row, padded=not inside, hatched=not read)
+    elif np.shape(pixels) != sizes:
+        raise ValueError(f"an image of size {sizes} was announced, got {np.shape(pixels)}")
+    else:
+        ax.imshow(pixels)
+    rows, columns = np.meshgrid(*starts, indexing="ij")
+    mark = 10 if pixels is None else 3
+    ax.plot(columns.ravel(), rows.ravel(), linestyle="none", marker=".", ms=mark, color="C5")
+    height, width = (d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True))
+    for color, which, name in (("C5", 0, "first place"), ("C1", -1, "last place")):
+        corner = (starts[1][which] - 0.5, starts[0][which] - 0.5)
+        ax.add_patch(Rectangle(corner, width, height, fill=False, ec=color, lw=3, label=name))
+    ax.set(xlabel="column", ylabel="row", aspect="equal")
+    ax.set_xlim(-left - 0.7, sizes[1] + right - 0.3)
+    ax.set_ylim(sizes[0] + below - 0.3, -above - 0.7)
+    return _bare(ax)
+
+
+def size_chain(ax, sizes, layers):
+    """Draw the square images of a stack of layers to scale, from the input to the last output.
+
+    `layers` says what stands between two squares, so it has one entry fewer than `sizes`.
+    """
+    if len(layers) != len(sizes) - 1:
+        raise ValueError(f"{len(sizes)} sizes have {len(sizes) - 1} layers between, not {layers}")
+    tallest, left = max(sizes), 0
+    gap = 0.9 * tallest
+    for size, layer in zip(sizes, [*layers, None], strict=True):
+        ax.add_patch(Rectangle((left, -size / 2), size, size, fc="C5", ec="#444444"))
+        ax.text(left + size / 2, -size / 2 - 2, size, ha="center", va="top")
+        left += size
+        if layer is not None:
+            arrow = {"arrowstyle": "->", "color": "#444444", "lw": 1.5}
+            ax.annotate("", (left + 0.95 * gap, 0), (left + 0.05 * gap, 0), arrowprops=arrow)
+            ax.text(left + gap / 2, 2, layer, ha="center", va="bottom")
+            left += gap
+    ax.set(xlim=(-1, left + 1), ylim=(-0.5 * tallest - 12, 0.5 * tallest + 1), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
+def receptive_pyramid(ax, size, layers):
+    """Draw a row of cells under layers (K, S) or (K, S, D), and what one cell on top depends on.
+
+    Every cell stands above the middle of the window that it reads; there is no padding.
+    """
+    layers = [(*layer, 1)[:3] for layer in layers]
+    rows = [np.arange(size, dtype=float)]  # where the cells of each row stand
+    for K, S, D in layers:
+        count = conv_output_size(len(rows[-1]), K, S, 0, D)
+        first = rows[-1][: D * (K - 1) + 1]
+        step = S * (rows[-1][1] - rows[-1][0]) if len(rows[-1]) > 1 else 1
+        rows.append(first.mean() + step * np.arange(count))
+    seen = {(len(rows[-1]) - 1) // 2}
+    for height in range(len(layers), -1, -1):
+        for index, x in enumerate(rows[height]):
+            color = ("C1" if height == len(layers) else "C0") if index in seen else None
+            _cell(ax, x, -1.6 * height, color=color)
+        if height == 0:
+            break
+        K, S, D = layers[height - 1]
+        below = {index * S + entry * D for index in seen for entry in range(K)}
+        top, bottom = rows[height][sorted(seen)], rows[height - 1][sorted(below)]
+        for end, side in ((0, -0.5), (-1, 0.5)):
+            xs = [top[end] + side, bottom[end] + side]
+            ax.plot(xs, [-1.6 * height + 0.5, -1.6 * (height - 1) - 0.5], color="C0", lw=1.5)
+        seen = below
+    ax.set(xlim=(-0.7, size - 0.3), ylim=(0.7, -1.6 * len(layers) - 0.7), aspect="equal")
+    names = ["input", *(f"layer {number}" for number in range(1, len(rows)))]
+    ax.set_yticks(-1.6 * np.arange(len(rows)), names)
+    ax.set(xlabel="cell of the input", xticks=range(0, size, 1 if size < 13 else 5))
+    return _bare(ax)
+
+
+def check_conv_output_size(function):
+    """Check a function (size, kernel_size, stride, padding, dilation) → size, for ints or pairs."""
+    cases = [
+        ((5, 3, 1, 0, 1), "5 - 3 = 2 steps, and the first place makes 3"),
+        ((28, 5, 1, 2, 1), "the padding is per side: it counts twice"),
+        ((9, 3, 2, 0, 1), "divide the steps by the stride, and add the first place after that"),
+        ((8, 3, 2, 0, 1), "a half step is no place: round down with //"),
+        ((5, 3, 3, 1, 1), "the padding is part of the row before you divide and round down"),
+        ((12, 3, 1, 0, 3), "a kernel with dilation D spans D * (K - 1) + 1 pixels"),
+        ((28, 3, 2, 1, 2), "dilation, padding and stride together"),
+        (((28, 20), 5, 1, 2, 1), "a pair is (H, W); each axis has its own size"),
+        (((9, 14), (3, 4), (1, 2), 1, (2, 1)), "an int counts for both axes"),
+        ((7, 3, (1, 2), 0, 1), "one pair is enough to make the result a pair"),
+    ]
+    run_cases(function, [Case(args, conv_output_size(*args), hint) for args, hint in cases])
+
+
+def check_input_size_range(function):
+    """Check a function (output, kernel_size, stride, padding) → (smallest, largest) input size."""
+    cases = [
+        Case((5, 3, 1, 0), (7, 7), "with a stride of 1 only one size fits"),
+        Case((3, 3, 2, 0), (7, 8), "floor lets stride - 1 more cells go unread"),
+        Case((14, 2, 2, 0), (28, 29), "13 steps of 2 and one window of 2 are 28 cells"),
+        Case((28, 5, 1, 2), (28, 28), "padding is per side, and it is not part of the input"),
+        Case((10, 3, 3, 1), (28, 30), "three sizes, because the stride is 3"),
+    ]
+    run_cases(function, cases)
+
+
+def check_receptive_field(function):
+    """Check a function (list of (kernel size, stride)) → input pixels that one output can see."""
+    cases = [
+        ([(5, 1)], "one layer sees its own kernel"),
+        ([(3, 1), (3, 1)], "each layer adds K - 1, not K"),
+        ([(3, 2), (3, 1)], "the second layer's cells lie 2 input pixels apart"),
+        ([(3, 1), (3, 2)], "a layer's own stride widens the layers after it, not itself"),
+        ([(5, 1), (2, 2), (5, 1), (2, 2)], "the strides before a layer are multiplied"),
+        ([(3, 2)] * 4, "1 + 2 · (1 + 2 + 4 + 8)"),
+    ]
+    run_cases(function, [Case((row,), receptive_field(row), hint) for row, hint in cases])
+
+
+def _cell(ax, x, y, color=None, padded=False, hatched=False):
+    """Draw one cell around (x, y)."""
+    style = {"fc": color or ("white" if padded else "#eeeeee"), "ec": "#888888", "lw": 1}
+    if color:
+        style |= {"ec": "white"}
+    if padded:
+        style |= {"linestyle": "--"}
+    if hatched:
+        style |= {"hatch": "////", "ec": "C3"}
+    ax.add_patch(Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, zorder=2, **style))
+
+
+def _bare(ax):
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
