@@ -57,15 +57,15 @@ LAYERS = {
     ),
     "transposed kernel": (
         FUNCTIONAL,
-        "kernels = weight.reshape(",
-        "kernels = np.moveaxis(weight, 2, 3).reshape(",
+        "*places), x.dtype)\n    kernels = weight.reshape(",
+        "*places), x.dtype)\n    kernels = np.moveaxis(weight, 2, 3).reshape(",
         "test_scratch.py",
         "test_conv2d_of_known_cases",
     ),
     "bias left out": (
         FUNCTIONAL,
-        "        out += bias[:, None, None]\n",
-        "        pass\n",
+        "                out[n, c_out] += bias[c_out]\n",
+        "                pass\n",
         "test_scratch.py",
         "test_conv2d_of_known_cases",
     ),
@@ -76,10 +76,10 @@ LAYERS = {
         "test_scratch.py",
         "test_conv2d_of_known_cases",
     ),
-    "average for maximum": (
+    "minimum for maximum": (
         FUNCTIONAL,
-        "return _fold(np.maximum, _pooling_windows",
-        "return _fold(np.minimum, _pooling_windows",
+        "return _fold(np.maximum, views)",
+        "return _fold(np.minimum, views)",
         "test_scratch.py",
         "test_pooling_of_known_cases",
     ),
@@ -97,24 +97,24 @@ LAYERS = {
         "test_scratch.py",
         "test_cross_entropy",
     ),
-    "kernel not turned in the backward pass": (
+    "kernel turned in the backward pass": (
         FUNCTIONAL,
-        "turned = weight[:, :, ::-1, ::-1]",
-        "turned = weight[:, :, :, :]",
+        "np.matmul(kernels.T, gradients",
+        "np.matmul(kernels[:, ::-1].T, gradients",
         "test_scratch_backward.py",
         "test_conv2d_backward_of_known_cases",
     ),
-    "stride forgotten in the backward pass": (
+    "overlapping windows overwrite their gradients": (
         FUNCTIONAL,
-        "rows = slice(reach_h, reach_h + stride_h * (OH - 1) + 1, stride_h)",
-        "rows = slice(reach_h, reach_h + OH)",
+        "self.windows[:, :, kh, kw] += self",
+        "self.windows[:, :, kh, kw] = self",
         "test_scratch_backward.py",
         "test_conv2d_backward_of_known_cases",
     ),
-    "the last of equal maxima gets the gradient": (
+    "every one of equal maxima gets the gradient": (
         FUNCTIONAL,
-        "winner[(values > largest) |",
-        "winner[(values >= largest) |",
+        "        largest &= waiting\n",
+        "",
         "test_scratch_backward.py",
         "test_pooling_backward_of_random_cases",
     ),
@@ -264,7 +264,44 @@ TRAININGS = {
     ),
 }
 
-MUTATIONS = LAYERS | TRAININGS
+OTHERS = {
+    "cifar_lenet ignores dropout": (
+        "lenet_course/models.py",
+        "[nn.Dropout(dropout)] if dropout else []",
+        "[]",
+        "test_models.py",
+        "test_each_network_has_these_layers",
+    ),
+    "a network with another dropout": (
+        "lenet_course/models.py",
+        "nn.Dropout(0.5)",
+        "nn.Dropout(0.1)",
+        "test_models.py",
+        "test_each_network_has_these_layers",
+    ),
+    "statistics of the validation images": (
+        "lenet_course/data/tensors.py",
+        "stats = channel_stats(x)",
+        "stats = channel_stats(x_valid)",
+        *SPLITS,
+    ),
+    "medians drawn for means": (
+        "lenet_course/plots.py",
+        "means = [np.mean(values) for",
+        "means = [np.median(values) for",
+        "test_plots.py",
+        "test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar",
+    ),
+    "a benchmark's ratio upside down": (
+        "benchmarks/ratios.py",
+        "self.seconds[self.first] / self.seconds[self.second]",
+        "self.seconds[self.second] / self.seconds[self.first]",
+        "test_benchmarks.py",
+        "test_every_ratio_stands_the_right_way_up",
+    ),
+}
+
+MUTATIONS = LAYERS | TRAININGS | OTHERS
 
 
 @pytest.fixture(scope="module")
