@@ -6,6 +6,7 @@ from functools import cache
 import torch
 from torch import nn
 
+from experiments.store import FirstLosses, first
 from lenet_course import data, metrics, models, train
 
 BATCH_SIZE = 128
@@ -19,7 +20,7 @@ class Setting:
     Attributes
     ----------
     epochs : int
-    images : int
+    n_images : int
         Training images, taken from the 45,000 that the validation split leaves.
     gray : bool
         Turn the images to grayscale first.
@@ -35,7 +36,7 @@ class Setting:
     """
 
     epochs: int
-    images: int = 45_000
+    n_images: int = 45_000
     gray: bool = False
     augment: bool = False
     one_cycle: bool = True
@@ -50,52 +51,74 @@ def run(setting, seed, source="full", progress=True):
     """Train one network and measure it on training, validation and test images.
 
     The split into 45,000 and 5,000 images is the same for every seed; the seed decides the
-    initial weights, the order of the images and their augmentation.
+    initial weights, the order of the images, their augmentation and what dropout drops.
     """
-    (x, y), (x_valid, y_valid), (x_test, y_test) = _images(setting.gray, source)
-    x, y = x[: setting.images], y[: setting.images]
+    images = prepare(setting, source)
+    net, history, losses = _train(setting, seed, images, progress=progress)
+    if history.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return {"first_losses": losses} | _measure(net, history, images, setting)
+
+
+def first_losses(setting, seed, source="full"):
+    """Take the first steps of `run` once more, and give their losses."""
+    return _train(setting, seed, prepare(setting, source), only_first=True)[2]
+
+
+def prepare(setting, source):
+    """Give the images and labels of a setting, by the names "train", "valid" and "test"."""
+    images = _load(setting.gray, source)
+    x, y = images["train"]
+    return images | {"train": (x[: setting.n_images], y[: setting.n_images])}
+
+
+@cache
+def _load(gray, source):
+    cifar = data.prepare(
+        "cifar10",
+        valid=VALID_SHARE,
+        generator=torch.Generator().manual_seed(0),
+        gray=gray,
+        source=source,
+    )
+    parts = {"train": cifar.train, "valid": cifar.valid, "test": cifar.test}
+    return {name: (x.to(memory_format=torch.channels_last), y) for name, (x, y) in parts.items()}
+
+
+def _train(setting, seed, images, only_first=False, progress=False):
+    """Train a new network, all the way or its first steps; give it, its history, its losses."""
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
     net.to(memory_format=torch.channels_last)
     batches = data.batches(
-        x,
-        y,
+        *images["train"],
         BATCH_SIZE,
         shuffle=True,
         generator=torch.Generator().manual_seed(seed),
         augment=data.flip_and_crop if setting.augment else None,
     )
     optimizer, schedule = _optimizer(net, setting, steps=setting.epochs * len(batches))
-    history = train.fit(
-        net,
-        batches,
-        data.batches(x_valid, y_valid, 1000),
-        epochs=setting.epochs,
-        optimizer=optimizer,
-        schedule=schedule,
-        loss_function=nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing),
-        patience=setting.patience,
-        progress=progress,
-    )
-    if history.stopped == "interrupted":
-        raise KeyboardInterrupt
-    return _measure(net, history, (x, y), (x_valid, y_valid), (x_test, y_test), setting)
-
-
-@cache
-def _images(gray, source):
-    """Load CIFAR-10, keep images for validation, normalize by the training images."""
-    cifar = data.load("cifar10", source=source)
-    (x, y), (x_test, y_test) = data.to_tensors(cifar.train), data.to_tensors(cifar.test)
-    if gray:
-        x, x_test = data.to_gray(x), data.to_gray(x_test)
-    generator = torch.Generator().manual_seed(0)
-    (x, y), (x_valid, y_valid) = data.split(x, y, valid=VALID_SHARE, generator=generator)
-    mean, std = data.channel_stats(x)
-    x, x_valid, x_test = (
-        data.normalize(part, mean, std).to(memory_format=torch.channels_last)
-        for part in (x, x_valid, x_test)
-    )
-    return (x, y), (x_valid, y_valid), (x_test, y_test)
+    loss_function = FirstLosses(nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing))
+    if only_first:
+        course = {"train_batches": first(batches, setting.epochs), "epochs": 1}
+    else:
+        course = {
+            "train_batches": batches,
+            "valid_batches": data.batches(*images["valid"], 1000),
+            "epochs": setting.epochs,
+            "patience": setting.patience,
+        }
+    with torch.random.fork_rng(devices=[]):  # dropout takes its numbers from the global generator
+        torch.manual_seed(seed)
+        history = train.fit(
+            net,
+            optimizer=optimizer,
+            schedule=schedule,
+            loss_function=loss_function,
+            device="cpu",
+            progress=progress,
+            **course,
+        )
+    return net, history, loss_function.losses
 
 
 def _optimizer(net, setting, steps):
@@ -107,15 +130,16 @@ def _optimizer(net, setting, steps):
     return constant, None
 
 
-def _measure(net, history, training, valid, test, setting):
+def _measure(net, history, images, setting):
     """Evaluate the final weights; curves only where every run has the same number of epochs."""
     result = {"epochs": history.epochs, "seconds": sum(history.seconds)}
     if setting.patience is None:
         for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
             result[name] = getattr(history, name)
-    for name, (x, y) in {"train": training, "valid": valid, "test": test}.items():
+    for name, (x, y) in images.items():
         loss, accuracy = train.evaluate(net, data.batches(x, y, 1000))
         result |= {f"final_{name}_loss": loss, f"final_{name}_accuracy": accuracy}
-    answers = train.predict(net, test[0]).argmax(dim=1)
-    result["test_per_class"] = metrics.per_class_accuracy(test[1], answers, classes=10).tolist()
+    x, y = images["test"]
+    answers = train.predict(net, x).argmax(dim=1)
+    result["test_per_class"] = metrics.per_class_accuracy(y, answers, classes=10).tolist()
     return result

@@ -1,4 +1,4 @@
-"""The settings of each experiment, its seeds, and what runs it."""
+"""The settings of each experiment, its seeds, and the module that trains them."""
 
 from experiments import cifar10, numpy_mnist
 from experiments.cifar10 import Setting
@@ -19,16 +19,16 @@ GRAY_OR_RGB = {
 }
 
 
-def overfitting(epochs=30, images=5_000, **remedy):
+def overfitting(epochs=30, n_images=5_000, **remedy):
     """Make a setting without any remedy but those given: a constant rate and no decay."""
     plain = {"one_cycle": False, "learning_rate": 1e-3, "weight_decay": 0.0}
-    return Setting(epochs=epochs, images=images, **plain | remedy)
+    return Setting(epochs=epochs, n_images=n_images, **plain | remedy)
 
 
 # The smaller a set, the more often it is gone through, so that each network can learn it.
 TRAINING_IMAGES = {
-    f"{images:,} images": overfitting(epochs=epochs, images=images)
-    for images, epochs in {500: 60, 1_500: 60, 5_000: 30, 15_000: 20, 45_000: 14}.items()
+    f"{n_images:,} images": overfitting(epochs=epochs, n_images=n_images)
+    for n_images, epochs in {500: 60, 1_500: 60, 5_000: 30, 15_000: 20, 45_000: 14}.items()
 }
 
 REMEDIES = {
@@ -63,11 +63,11 @@ KERNELS = {
 DEEP = {"deep network": numpy_mnist.Setting(epochs=12, shift=2, keep_weights=True)}
 
 EXPERIMENTS = {
-    "color": (cifar10.run, COLOR, range(3)),
-    "gray_or_rgb": (cifar10.run, GRAY_OR_RGB, range(5)),
-    "training_images": (cifar10.run, TRAINING_IMAGES, range(3)),
-    "remedies": (cifar10.run, REMEDIES, range(3)),
-    "numpy_augmentation": (numpy_mnist.run, AUGMENTATION, range(1)),
-    "numpy_kernels": (numpy_mnist.run, KERNELS, range(2)),
-    "numpy_deep": (numpy_mnist.run, DEEP, range(1)),
+    "color": (cifar10, COLOR, range(3)),
+    "gray_or_rgb": (cifar10, GRAY_OR_RGB, range(5)),
+    "training_images": (cifar10, TRAINING_IMAGES, range(3)),
+    "remedies": (cifar10, REMEDIES, range(3)),
+    "numpy_augmentation": (numpy_mnist, AUGMENTATION, range(1)),
+    "numpy_kernels": (numpy_mnist, KERNELS, range(2)),
+    "numpy_deep": (numpy_mnist, DEEP, range(1)),
 }

@@ -1,9 +1,11 @@
 """Runs with several seeds: stacked, interrupted, stored and read back."""
 
+import json
+
 import numpy as np
 import pytest
 
-from lenet_course import repeats
+from lenet_course import runs
 
 
 def draw(seed):
@@ -12,37 +14,37 @@ def draw(seed):
 
 
 def test_each_seed_gives_a_row():
-    result = repeats.repeat(draw, seeds=[3, 1, 2])
+    result = runs.repeat(draw, seeds=[3, 1, 2])
     assert result.seeds == (3, 1, 2)
     assert result["one"].shape == (3,)
     assert result["curve"].shape == (3, 4)
     np.testing.assert_array_equal(result["curve"][1], draw(1)["curve"])
 
 
-def test_mean_and_spread_are_over_the_seeds():
-    result = repeats.repeat(lambda seed: {"a": [seed, 10.0]}, seeds=[1, 2, 6])
+def test_mean_and_standard_deviation_are_over_the_seeds():
+    result = runs.repeat(lambda seed: {"a": [seed, 10.0]}, seeds=[1, 2, 6])
     np.testing.assert_allclose(result.mean("a"), [3, 10])
-    np.testing.assert_allclose(result.spread("a"), [np.sqrt((4 + 1 + 9) / 2), 0])
+    np.testing.assert_allclose(result.std("a"), [np.sqrt((4 + 1 + 9) / 2), 0])
 
 
-def test_one_seed_has_no_spread():
+def test_one_seed_has_no_standard_deviation():
     with pytest.raises(ValueError, match="at least two seeds, there is only 7"):
-        repeats.repeat(draw, seeds=[7]).spread("one")
+        runs.repeat(draw, seeds=[7]).std("one")
 
 
 def test_an_unknown_quantity_is_named():
     with pytest.raises(KeyError, match="'two' was not measured; there are one, curve"):
-        repeats.repeat(draw, seeds=[0]).mean("two")
+        runs.repeat(draw, seeds=[0]).mean("two")
 
 
 @pytest.mark.parametrize(
     ("seeds", "error", "message"),
     [
-        ([], ValueError, r"at least one seed, such as seeds=\[0, 1, 2\]; got \[\]"),
-        (5, ValueError, "at least one seed.*got 5"),
+        ([], ValueError, r"at least one seed, such as seeds=\[0, 1, 2\]"),
+        (5, TypeError, r"seeds=5: give several, such as seeds=\[0, 1, 2\]"),
         ([1, 1], ValueError, r"the same run twice, got \[1, 1\]"),
-        ([0, 1.5], TypeError, "a seed is a whole number, got 1.5"),
-        ([True], TypeError, "a seed is a whole number, got True"),
+        ([0, 1.5], TypeError, "seed=1.5 is not a whole number"),
+        ([True], TypeError, "seed=True is not a whole number"),
     ],
 )
 def test_seeds_are_checked_before_anything_runs(seeds, error, message):
@@ -50,7 +52,7 @@ def test_seeds_are_checked_before_anything_runs(seeds, error, message):
         pytest.fail("it ran")
 
     with pytest.raises(error, match=message):
-        repeats.repeat(run, seeds)
+        runs.repeat(run, seeds)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_seeds_are_checked_before_anything_runs(seeds, error, message):
 )
 def test_runs_must_measure_the_same(results, message):
     with pytest.raises(ValueError, match=message):
-        repeats.repeat(results.__getitem__, seeds=[0, 1])
+        runs.repeat(results.__getitem__, seeds=[0, 1])
 
 
 def interrupted_at(last):
@@ -75,43 +77,45 @@ def interrupted_at(last):
 
 
 def test_ctrl_c_keeps_the_finished_runs():
-    assert repeats.repeat(interrupted_at(2), seeds=[0, 1, 2, 3]).seeds == (0, 1)
+    assert runs.repeat(interrupted_at(2), seeds=[0, 1, 2, 3]).seeds == (0, 1)
 
 
 def test_ctrl_c_in_the_first_run_is_not_swallowed():
     with pytest.raises(KeyboardInterrupt):
-        repeats.repeat(interrupted_at(0), seeds=[0, 1])
+        runs.repeat(interrupted_at(0), seeds=[0, 1])
+
+
+def write(path, *made, end="\n"):
+    """Store runs as the folder experiments/ does."""
+    lines = [
+        json.dumps({"setting": setting, "seed": seed, "result": draw(seed), "about": {"a": 1}})
+        for setting, seed in made
+    ]
+    path.write_text("\n".join(lines) + end)
+    return path
 
 
 def test_stored_runs_come_back_as_the_live_ones(tmp_path):
-    path = tmp_path / "runs.jsonl"
-    for setting, seed in [("gray", 1), ("RGB", 0), ("gray", 0)]:
-        repeats.add_run(path, setting, seed, draw(seed), {"command": "none"})
-    stored = repeats.load_runs(path)
-    live = repeats.repeat(draw, seeds=[0, 1])
+    path = write(tmp_path / "runs.jsonl", ("gray", 1), ("RGB", 0), ("gray", 0))
+    stored, live = runs.load(path), runs.repeat(draw, seeds=[0, 1])
     assert list(stored) == ["gray", "RGB"]
     assert stored["gray"].seeds == live.seeds
     np.testing.assert_array_equal(stored["gray"]["curve"], live["curve"])
-    assert repeats.read_records(path)[0]["about"] == {"command": "none"}
+    assert runs.records(path)[0]["about"] == {"a": 1}
 
 
 def test_a_seed_stored_twice_is_refused(tmp_path):
-    path = tmp_path / "runs.jsonl"
-    for _ in range(2):
-        repeats.add_run(path, "gray", 0, draw(0), {})
     with pytest.raises(ValueError, match="the same seed twice"):
-        repeats.load_runs(path)
+        runs.load(write(tmp_path / "runs.jsonl", ("gray", 0), ("gray", 0)))
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"setting": "gray"}', "3"])
+@pytest.mark.parametrize("line", ["{", "[]", '{"setting": "gray"}', "3", '{"setting": "gr'])
 def test_a_broken_line_is_named(tmp_path, line):
-    path = tmp_path / "runs.jsonl"
-    repeats.add_run(path, "gray", 0, draw(0), {})
-    path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(ValueError, match=r"line 2 of .*runs\.jsonl is no stored run"):
-        repeats.load_runs(path)
+    path = write(tmp_path / "runs.jsonl", ("gray", 0), end=f"\n{line}")
+    with pytest.raises(ValueError, match=r"line 2 of .*runs\.jsonl is no stored run.*delete"):
+        runs.load(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no stored runs at .*none\.jsonl"):
-        repeats.load_runs(tmp_path / "none.jsonl")
+        runs.load(tmp_path / "none.jsonl")

@@ -1,0 +1,97 @@
+"""Keeping runs: one JSON object a line, with the first losses and how the run was made."""
+
+import json
+import platform
+import subprocess
+import time
+import warnings
+from itertools import chain, islice, repeat
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lenet_course.runs import records
+
+FIRST = 20  # losses that are stored of each run, so that a test can repeat these steps
+
+
+class FirstLosses:
+    """A loss function that remembers its first values in training."""
+
+    def __init__(self, loss_function):
+        self.loss_function, self.losses = loss_function, []
+
+    def __call__(self, logits, y):
+        """Compute the loss; evaluation, which needs no gradient, leaves nothing behind."""
+        loss = self.loss_function(logits, y)
+        if loss.requires_grad and len(self.losses) < FIRST:
+            self.losses.append(loss.item())
+        return loss
+
+
+def first(batches, epochs):
+    """List the first 20 batches of a training, over several epochs if one has fewer."""
+    return list(islice(chain.from_iterable(repeat(batches, epochs)), FIRST))
+
+
+def circumstances():
+    """Say with what a run is made: date, commit, processor and versions."""
+    threads = torch.get_num_threads()
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": _commit(),
+        "processor": f"{_processor()}, {threads} thread{'s' * (threads > 1)}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _commit():
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.check_output(command, cwd=Path(__file__).parent, text=True).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _processor():
+    """Name the processor as the operating system does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((n.partition(": ")[2] for n in lines if n.startswith("model name")), "unknown")
+
+
+def finished(path):
+    """Name the runs in a file by setting and seed; none if there is no file yet."""
+    end_line(path)
+    return {(r["setting"], r["seed"]) for r in records(path)} if path.exists() else set()
+
+
+def add_run(path, setting, seed, result, about):
+    """Append one run to a file, so that an interrupted experiment loses only the run it was at."""
+    end_line(path)
+    record = {"setting": setting, "seed": seed, "result": result, "about": about}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def end_line(path):
+    """End the file's last line; half a line, left by a crash, goes with a warning instead."""
+    content = path.read_bytes() if path.exists() else b""
+    whole, _, last = content.rpartition(b"\n")
+    if not last:
+        return
+    try:
+        json.loads(last)
+        content += b"\n"
+    except ValueError:
+        warnings.warn(
+            f"{path} ended in half a run: {last[:60]!r} …; it is deleted, and the run is missing",
+            stacklevel=3,
+        )
+        content = whole + b"\n" if whole else b""
+    path.write_bytes(content)
