@@ -8,6 +8,7 @@ open, because its code is what the reader should learn to write.
 import ast
 import copy
 import re
+from itertools import pairwise
 
 LABELS = {
     "figure": "Code for this figure",
@@ -45,7 +46,7 @@ def fold_labels(notebook):
 
 
 def layout_faults(notebook):
-    """List where a chapter shows its code, claims or predictions in a way that is not the book's."""
+    """List where a chapter shows code, claims or predictions in a way that is not the book's."""
     labelled = copy.deepcopy(notebook)
     fold_labels(labelled)
     faults = [] if labelled == notebook else ["its folds are out of date: run `make execute`"]
@@ -61,7 +62,7 @@ def layout_faults(notebook):
     if n_claims > MOST_CLAIMS:
         faults.append(f"{n_claims} claims instead of at most {MOST_CLAIMS}: make the rest asserts")
     said = [c for c in notebook.cells if c.cell_type == "code" or GATE.sub("", c.source).strip()]
-    for first, second in zip(said, said[1:], strict=False):
+    for first, second in pairwise(said):
         if _is_open(first) and _is_open(second):
             start = second.source.strip().partition("\n")[0]
             faults.append(f"no sentence between two open cells, before `{start}`")
@@ -74,7 +75,7 @@ def _prediction_faults(notebook):
     for _, body in PREDICT.findall(text):
         name = NAME.search(body)
         if not name or folded.count(name[1]) != 1:
-            question = NAME.sub("", body).replace(":class: tip", "").split("\n\n")[0].strip()
+            question = re.sub(r"^:\w+:.*\n", "", body.strip(), flags=re.MULTILINE)
             yield f"a prediction without its folded answer: {question[:60]}"
 
 
@@ -118,9 +119,10 @@ def _only_checks(statements, others, in_exercise):
         return bool(statements)
     if in_exercise or "claim(" not in "".join(map(ast.unparse, statements)):
         return False
-    made = {name for part in helpers for name in _names(part, ast.Store)}
-    read = {name for cell in others for part in _statements(cell) for name in _names(part, ast.Load)}
-    return not made & read and all(isinstance(part, ast.Assign) for part in helpers)
+    if not all(isinstance(part, ast.Assign) for part in helpers):
+        return False
+    made = _names(*(target for part in helpers for target in part.targets))
+    return not made & _names(*(part for cell in others for part in _statements(cell)), read=True)
 
 
 def _is_check(part):
@@ -132,13 +134,13 @@ def _is_check(part):
     return isinstance(part, ast.Assert)
 
 
-def _names(part, context):
-    names = (node for node in ast.walk(part) if isinstance(node, ast.Name))
-    return {node.id for node in names if isinstance(node.ctx, context)}
+def _names(*parts, read=False):
+    names = [node for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)]
+    return {node.id for node in names if not read or isinstance(node.ctx, ast.Load)}
 
 
 def _statements(cell):
-    """The statements of a cell; none of one that is not plain Python, such as a magic."""
+    """Return the statements of a cell; none of one that is not plain Python, such as a magic."""
     try:
         return ast.parse(cell.source).body
     except SyntaxError:
