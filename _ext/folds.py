@@ -24,7 +24,7 @@ class FoldAnswers(SphinxTransform):
             known = self.env.sphinx_exercise_registry.get(solution["target_label"], {})
             is_exercise = "exercise" in known.get("type", "")
             label, kind = SOLUTION if is_exercise else PREDICTION
-            solution.replace_self(_dropdown(label, kind, solution[1:]))
+            solution.parent.replace(solution, _dropdown(label, kind, solution[1:]))
 
 
 def _dropdown(label, kind, sections):
