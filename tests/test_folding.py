@@ -64,7 +64,7 @@ def test_a_cell_is_folded_by_its_role(source, metadata, expected):
 
 
 def test_only_the_imports_at_the_top_are_setup():
-    imports = "import numpy as np\nfrom torch import nn"
+    imports = "import numpy as np\nfrom torch import nn\n\nmnist = data.load('mnist')"
     assert folds(CODE(imports), CODE(imports)) == [(["hide-input", "setup"], "Setup"), OPEN]
 
 

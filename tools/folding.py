@@ -17,6 +17,7 @@ LABELS = {
     "claim": "The check",
 }
 MOST_CLAIMS = 8
+IMPORTS = {ast.Import, ast.ImportFrom}
 GATE = re.compile(r"^(`{3,})\{solution-(start|end)\} *(\S*)[^`]*^\1", re.MULTILINE)
 PREDICT = re.compile(r"^([`:]{3,})\{admonition\} Predict$(.*?)^\1", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^:name: *(\S+)", re.MULTILINE)
@@ -102,8 +103,8 @@ def _role(cell, code, in_exercise):
         if role in cell.metadata.get("tags", []):
             return role
     statements = _statements(cell)
-    imports = [isinstance(part, ast.Import | ast.ImportFrom) for part in statements]
-    if cell is code[0] and statements and all(imports):
+    kinds = {type(part) for part in statements}
+    if cell is code[0] and kinds & IMPORTS and kinds <= IMPORTS | {ast.Assign}:
         return "setup"
     others = [other for other in code if other is not cell]
     return "claim" if _only_checks(statements, others, in_exercise) else None
