@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -47,10 +46,13 @@ class Visitor:
             self.faults.append(f"status {response.status}: {response.url}")
 
     def visit(self, address):
-        """Open a page and return what is wrong with it on any screen."""
+        """Open a page and all its folds, and return what is wrong with it on any screen."""
         self.faults.clear()
         self.page.set_viewport_size(_size("wide"))
         self.page.goto(address)
+        self.page.evaluate(
+            "for (const fold of document.querySelectorAll('details')) fold.open = true"
+        )
         self.faults += self.page.evaluate(FAULTS)
         self.faults += self.page.evaluate(CONTRAST)
         for screen in SCREENS:
@@ -127,23 +129,113 @@ def test_the_theme_button_reaches_dark_and_it_stays(browser, root):
     guest.context.close()
 
 
-def test_notebooks_can_be_downloaded_and_solutions_unfold(browser, book):
-    guest = Visitor(browser)
-    notebooks = sorted((book / "_sources" / "chapters").glob("*.ipynb"))
+def test_notebooks_can_be_downloaded(book):
+    sources = book / "_sources" / "chapters"
+    notebooks = [path.name for path in sources.glob("*.ipynb")]
     assert notebooks, "the book holds no notebook"
-    for notebook in notebooks:
-        guest.page.goto((book / "chapters" / f"{notebook.stem}.html").as_uri())
-        link = guest.page.locator(f"a[href$='_sources/chapters/{notebook.name}']")
-        assert link.count() > 0, f"no download button for {notebook.name}"
-        target = urlsplit(link.first.evaluate("e => e.href"))
-        assert target.scheme == "file"
-        assert Path(target.path).is_file()
-        for solution in guest.page.locator("div.solution").all():
-            body = solution.locator(".solution-content, section").first
-            before = body.is_visible()
-            solution.locator("button.toggle-button, summary").first.click()
-            assert (before, body.is_visible()) == (False, True), f"{notebook.stem}: {solution}"
-    guest.context.close()
+    for name in notebooks:
+        page = (book / "chapters" / name).with_suffix(".html").read_text(encoding="utf-8")
+        assert f'href="../_sources/chapters/{name}"' in page, f"no download button for {name}"
+
+
+FOLDING = "chapters/12_output_size.html"  # a chapter with all that folds, and with tables
+
+
+@pytest.fixture
+def chapter(browser, book):
+    """Open the chapter in a fresh browser, with or without JavaScript."""
+    contexts = []
+
+    def start(scripts=True, init=""):
+        contexts.append(browser.new_context(java_script_enabled=scripts))
+        page = contexts[-1].new_page()
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(error))
+        page.add_init_script(init)
+        page.goto((book / FOLDING).as_uri())
+        return page
+
+    yield start
+    for context in contexts:
+        context.close()
+
+
+def test_answers_unfold_without_javascript(chapter):
+    page = chapter(scripts=False)
+    for kind, label in [("prediction", "See what happens"), ("solution", "Solution")]:
+        folds = page.locator(f"details.fold.{kind}")
+        assert folds.count() >= 3
+        for fold in folds.all():
+            body = fold.locator(".sd-summary-content")
+            assert not body.is_visible()
+            assert fold.locator("> summary").inner_text() == label
+            fold.locator("> summary").click()
+            assert body.is_visible()
+    assert page.locator(".code-switch").count() == 0
+
+
+def test_answers_stand_open_on_paper(chapter):
+    page = chapter()
+    heights = """[...document.querySelectorAll('details.fold > .sd-summary-content')].map(
+        (e) => e.checkVisibility({contentVisibilityAuto: true}) ? e.offsetHeight : 0)"""
+    assert set(page.evaluate(heights)) == {0}
+    page.emulate_media(media="print")
+    assert min(page.evaluate(heights)) > 20
+
+
+def shown_code(page):
+    """The number of code cells whose code shows, with the answers open; and of all."""
+    page.evaluate("for (const fold of document.querySelectorAll('details.fold')) fold.open = true")
+    inputs = page.locator("div.cell_input")
+    return sum(cell.is_visible() for cell in inputs.all()), inputs.count()
+
+
+def test_the_switch_hides_and_shows_all_code_and_remembers(chapter):
+    page = chapter()
+    hide, show = (page.get_by_role("button", name=f"{verb} code") for verb in ("Hide", "Show"))
+    as_written, everything = shown_code(page)
+    assert 0 < as_written < everything
+    for button in (hide, show):
+        button.focus()
+        page.keyboard.press("Enter")
+        for chapter_name in ("12_output_size", "13_convolution"):  # remembered on the next page
+            page.goto(re.sub(r"1\d_\w+", chapter_name, page.url))
+            shown, of_all = shown_code(page)
+            assert shown == (of_all if button is show else 0)
+            assert button.get_attribute("aria-pressed") == "true"
+    page.goto(page.url.replace("13_convolution", "12_output_size"))
+    show.click()
+    assert show.get_attribute("aria-pressed") == "false"
+    assert shown_code(page)[0] == as_written
+    page.goto(page.url.replace("12_output_size", "glossary"))
+    assert hide.count() == show.count() == 0
+
+
+def test_the_switch_works_where_storage_is_blocked(chapter):
+    blocked = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }});"
+    page = chapter(init=blocked)
+    page.errors.clear()  # the theme's own scripts want the storage
+    page.get_by_role("button", name="Hide code").click()
+    assert shown_code(page)[0] == 0
+    assert page.errors == []
+
+
+def test_folds_say_what_is_inside(chapter):
+    page = chapter()
+    labels = set(page.locator("details.hide > summary > p:visible").all_inner_texts())
+    shown_code(page)
+    labels |= set(page.locator("details.hide > summary > p:visible").all_inner_texts())
+    assert labels == {"Setup", "Code for this figure", "Code for this table", "The check"}
+
+
+def test_a_wide_table_scrolls_in_its_own_box(chapter):
+    page = chapter()
+    page.set_viewport_size(_size("phone"))
+    shown_code(page)
+    table = page.locator("table.dataframe").first
+    table.evaluate("e => { e.rows[0].cells[1].textContent = 'a'.repeat(200); }")
+    assert page.evaluate(WIDTH) == []
+    assert table.evaluate("e => e.closest('.text_html').scrollWidth > innerWidth")
 
 
 FAULTY = {
