@@ -32,10 +32,10 @@ from lenet_course.arguments import whole_number
 class History:
     """What `fit` measured: lists with one number per finished epoch.
 
-    The means over the training images were taken while the weights were changing, those over
-    the validation images at the end of each epoch; without such images their lists are empty.
-    `seconds` leave validation out. `stopped` says why training ended before the last epoch:
-    "early", "interrupted" or "not finite".
+    Means over the training images are taken while the weights change, those over the validation
+    images at the end of the epoch; without such images their lists are empty. `seconds` does not
+    count validation. `stopped` says why training ended before the last epoch: "early",
+    "interrupted" or "not finite".
     """
 
     train_loss: list = field(default_factory=list)
@@ -58,7 +58,7 @@ class History:
         return min(losses, key=losses.get, default=None)
 
     def add(self, trained, n_images, seconds, valid=None):
-        """Note one finished epoch: its two `Evaluation`, its training images and its time."""
+        """Note one finished epoch; `trained` and `valid` are `Evaluation`."""
         self.train_loss.append(trained.loss)
         self.train_accuracy.append(trained.accuracy)
         self.seconds.append(seconds)
@@ -334,9 +334,9 @@ def load(model, path):
 
 
 def _described(state):
-    """Tell each tensor's shape, and its dtype unless it is one of floats, of any precision."""
+    """Tell each tensor's shape, and its dtype if it is not a float of some precision."""
     return {
-        key: f"{tuple(value.shape)}" + f" of {value.dtype}" * (not value.is_floating_point())
+        key: str(tuple(value.shape)) + ("" if value.is_floating_point() else f" of {value.dtype}")
         for key, value in state.items()
     }
 
