@@ -85,6 +85,9 @@ def good_cells():
         CODE("claim('two', x == 2)"),
         TEXT("Two.\n\n```{solution-end}\n```"),
         CODE("x + 1"),
+        TEXT(f"One more:\n\n{START}"),
+        CODE("y = 1\nclaim('one', y == 1)"),  # a solution shows its code and counts apart
+        TEXT(END),
     ]
 
 

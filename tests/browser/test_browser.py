@@ -186,8 +186,11 @@ def test_answers_stand_open_on_paper(chapter):
 def shown_code(page):
     """The number of code cells whose code shows, with the answers open; and of all."""
     page.evaluate("for (const fold of document.querySelectorAll('details.fold')) fold.open = true")
-    inputs = page.locator("div.cell_input")
-    return sum(cell.is_visible() for cell in inputs.all()), inputs.count()
+    shown = page.evaluate(
+        "[...document.querySelectorAll('div.cell_input')].map((e) => "
+        "e.checkVisibility({contentVisibilityAuto: true}) && e.offsetHeight > 0)"
+    )
+    return sum(shown), len(shown)
 
 
 def test_the_switch_hides_and_shows_all_code_and_remembers(chapter):
