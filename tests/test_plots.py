@@ -120,6 +120,7 @@ def test_share_bars(ax):
     assert texts(ax) == ["25.0%", "75.0%", "90.0%", "10.0%"]
     assert legend(ax) == ["parameters", "work"]
     assert row_labels(ax) == ["conv", "linear"]
+    assert ax.xaxis.get_major_formatter()(0.25) == "25%"
     middles = [bars[0].get_y() + bars[0].get_height() / 2 for bars in ax.containers]
     np.testing.assert_allclose(middles, [-0.2, 0.2])  # around the label at 0
     assert ax.yaxis_inverted()
