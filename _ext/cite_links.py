@@ -11,7 +11,9 @@ from sphinx.util.nodes import make_refnode
 class CiteLinks(SphinxPostTransform):
     """Resolve links to keys of the bibliography, and keep their words."""
 
-    default_priority = 8  # MyST resolves at 9, and puts sphinxcontrib-bibtex's words in place of ours
+    default_priority = (
+        8  # MyST resolves at 9, and puts sphinxcontrib-bibtex's words in place of ours
+    )
 
     def run(self, **_):
         """Replace the links of one page."""

@@ -52,10 +52,7 @@ def style_faults(notebook):
     if not any("claim(" in cell.source for cell in cells):
         found.append("no claim")
     exercises = [
-        block[0]
-        for text in texts
-        for block in DIRECTIVE.finditer(text)
-        if "{exercise}" in block[0]
+        block[0] for text in texts for block in DIRECTIVE.finditer(text) if "{exercise}" in block[0]
     ]
     if not 3 <= len(exercises) <= 5:
         found.append(f"{len(exercises)} exercises instead of three to five")

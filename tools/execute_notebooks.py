@@ -17,8 +17,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from tools.jupyterlab import author_cells, furnish, is_generated
-from tools.references import read_book
+from tools.jupyterlab import author_cells, furnish
+from tools.references import is_generated, read_book
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 

@@ -6,15 +6,14 @@ each time from the tags, captions and gates of the author's cells, and never edi
 """
 
 import re
+from itertools import pairwise
 
 import nbformat
 
-from tools.references import plain, roles
+from tools.references import GENERATED, is_generated, links, plain, roles
 
-GENERATED = ["remove-cell", "jupyterlab"]
-GATE = re.compile(r"^(?P<fence>`{3,})\{solution-(start|end)\}.*?^(?P=fence)$", re.M | re.S)
-START = re.compile(r"`{3,}\{solution-start\} (\S+)")
-END = re.compile(r"`{3,}\{solution-end\}")
+START = re.compile(r"^`{3,}\{solution-start\} (\S+)", re.M)
+END = re.compile(r"^(?P<fence>`{3,})\{solution-end\}\s*^(?P=fence)$", re.M)
 FOLDED = {  # tag of a cell that the book folds → what JupyterLab folds
     "hide-input": {"source_hidden": True},
     "hide-output": {"outputs_hidden": True},
@@ -26,16 +25,11 @@ numbering:
   enumerator: {number}.%s
 ---
 
-*Chapter {number}. Shift and Enter run a cell; "•••" opens folded code, "cells hidden" an answer.*"""
-
-
-def is_generated(cell):
-    """Tell whether a cell was written by `furnish`."""
-    return "jupyterlab" in cell.metadata.get("tags", [])
+*Chapter {number}. Shift+Enter runs a cell; "•••" opens folded code, "cells hidden" an answer.*"""
 
 
 def author_cells(notebook):
-    """Return the cells that the author wrote, each gate of a solution in a cell of its own."""
+    """Return the cells that the author wrote, cut so that an answer has cells of its own."""
     cells = []
     for cell in notebook.cells:
         if is_generated(cell):
@@ -64,12 +58,12 @@ def furnish(notebook, stem, book):
     furnished = [_text("begin", BEGIN.format(number=book.chapters[stem]))]
     for position, cell in enumerate(cells):
         _fold(cell)
-        start, end = START.match(cell.source), END.match(cell.source)
+        start = START.match(cell.source)
         if start:
             label = start[1]
-            furnished += _opener(label, _inside(cells[position + 1 :]))
+            furnished += _opener(label, _inside(cells[position:]))
         furnished.append(cell)
-        if end:
+        if END.search(cell.source):
             furnished.append(_text(f"end-{label}", "<h6 hidden></h6>"))  # ends what is collapsed
         figure = cell.metadata.get("mystnb", {}).get("figure", {})
         if "caption" in figure:
@@ -80,9 +74,10 @@ def furnish(notebook, stem, book):
 
 
 def _parts(source):
-    """Cut a text before and after each gate."""
-    cuts = [0, *(cut for gate in GATE.finditer(source) for cut in gate.span()), len(source)]
-    parts = [source[a:b].strip("\n") for a, b in zip(cuts, cuts[1:], strict=False)]
+    """Cut a text where an answer starts and where one ends."""
+    starts = [gate.start() for gate in START.finditer(source)]
+    ends = [gate.end() for gate in END.finditer(source)]
+    parts = [source[a:b].strip("\n") for a, b in pairwise([0, *sorted(starts + ends), len(source)])]
     return [part for part in parts if part] or [source]
 
 
@@ -101,16 +96,18 @@ def _fold(cell):
 
 
 def _inside(cells):
-    """The cells up to the gate that ends a solution."""
-    end = next(place for place, cell in enumerate(cells) if END.match(cell.source))
-    return cells[:end]
+    """Return the cells up to the gate that ends an answer."""
+    for number, cell in enumerate(cells, 1):
+        if END.search(cell.source):
+            return cells[:number]
+    raise ValueError(f"an answer without end: {cells[0].source!r}")
 
 
 def _opener(label, inside):
-    """The heading that an answer is collapsed under; of an exercise, an empty cell before it."""
+    """Return what stands before an answer: the heading that it collapses under, room for code."""
     is_exercise = label.startswith("ex-")
     words = "Solution" if is_exercise else "See what happens"
-    heading = _text(f"open-{label}", f"###### {words}", **{COLLAPSED: True})
+    heading = _text(f"open-{label}", f"###### **{words}**", **{COLLAPSED: True})
     if not is_exercise or all(cell.cell_type != "code" for cell in inside):
         return [heading]
     answer = nbformat.v4.new_code_cell("# Your answer", metadata={"tags": GENERATED})
@@ -118,31 +115,36 @@ def _opener(label, inside):
 
 
 def _references(text, page, book):
-    """The last cell: words, works and what stands in other chapters, so that references lead there."""
-    targets = {"term": {}, "other": {}, "work": {}}
+    """Return the last cell: what the text refers to and this notebook does not hold."""
+    others, words = {}, {}
     for role, target in roles(text):
         label = book.labels.get(target)
         if role == "term":
-            term = next(word for word in book.words if word.lower() == target.lower())
-            targets["term"][term] = f"{term}\n: {plain(book.words[term], book)}"
+            word, definition = _definition(target, book)
+            words[word] = f"{word}\n: {plain(definition, book)}"
         elif label and label.page != page:
-            targets["other"][target] = _elsewhere(target, label, book)
-    for key in re.findall(r"\]\(#([\w-]+)\)", text):
-        if key in book.works:
-            targets["work"][key] = f"({key})=\n{book.works[key].reference}"
-    sections = []
-    if targets["other"]:
-        sections += ["## In other chapters", *targets["other"].values()]
-    if targets["term"]:
-        glossary = "\n\n".join(targets["term"][term] for term in sorted(targets["term"], key=str.lower))
-        sections += ["## Words", f"```{{glossary}}\n{glossary}\n```"]
-    if targets["work"]:
-        sections += ["## Works", *(targets["work"][key] for key in sorted(targets["work"]))]
-    return [_text("references", "\n\n".join(sections))] if sections else []
+            others[target] = _elsewhere(target, label, book)
+    keys = {key for _, key in links(text)} & set(book.works)
+    parts = list(others.values())
+    if words:
+        listed = "\n\n".join(words[word] for word in sorted(words, key=str.lower))
+        parts += ["## Words", f"```{{glossary}}\n{listed}\n```"]
+    if keys:
+        parts += ["## Works", *(f"({key})=\n{book.works[key].reference}" for key in sorted(keys))]
+    if others:
+        parts.insert(0, "## In other chapters")
+    return [_text("references", "\n\n".join(parts))] if parts else []
+
+
+def _definition(target, book):
+    for word, definition in book.words.items():
+        if word.lower() == target.lower():
+            return word, definition
+    raise ValueError(f"the glossary has no {target!r}")
 
 
 def _elsewhere(target, label, book):
-    """A formula is repeated; of anything else the name is given, and where it stands."""
+    """Return a formula anew; of anything else the name, and where it stands."""
     stem = label.page.partition(".")[0]
     page = f"chapter {book.chapters[stem]}" if stem in book.chapters else stem
     place = f"From [{page}]({label.page}):"

@@ -12,7 +12,10 @@ import yaml
 from pybtex.database import parse_file
 from pybtex.plugin import find_plugin
 
-BLOCK = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>math|exercise)\}.*?^(?P=fence)$", re.M | re.S)
+GENERATED = ["remove-cell", "jupyterlab"]  # tags of a cell that `tools.jupyterlab` writes
+BLOCK = re.compile(
+    r"^(?P<fence>`{3,}|:{3,})\{(?P<name>math|exercise)\}.*?^(?P=fence)$", re.M | re.S
+)
 LABEL = re.compile(r"^:label: (\S+)$", re.M)
 SECTION = re.compile(r"^\(([\w-]+)\)=\n+#+ (.+)$", re.M)
 ROLE = re.compile(r"\{(\w+)(?::\w+)?\}`(?:([^`<]*?) <([^`>]*)>|([^`]*))`")
@@ -31,11 +34,16 @@ def read_book(root):
     """
     chapters = _chapters(root)
     labels = {}
-    for path in sorted((root / "chapters").glob("*.ipynb")) + sorted((root / "chapters").glob("*.md")):
+    for path in sorted((root / "chapters").glob("*.ipynb")) + sorted(
+        (root / "chapters").glob("*.md")
+    ):
         labels |= _labels(path, chapters.get(path.stem))
-    return SimpleNamespace(
-        chapters=chapters, labels=labels, words=_words(root), works=_works(root)
-    )
+    return SimpleNamespace(chapters=chapters, labels=labels, words=_words(root), works=_works(root))
+
+
+def is_generated(cell):
+    """Tell whether a cell was written by `tools.jupyterlab`, not by an author."""
+    return "jupyterlab" in cell.metadata.get("tags", [])
 
 
 def roles(text):
@@ -44,11 +52,17 @@ def roles(text):
         yield role, target or alone
 
 
+def links(text):
+    """Yield (words, target) for each link of a text; the target of a label comes without its #."""
+    for words, target in LINK.findall(text):
+        yield words, target.removeprefix("#")
+
+
 def plain(text, book):
     """Return a text with its roles replaced by what they show."""
 
     def shown(match):
-        role, words, target, alone = match.groups()
+        role, words, _, alone = match.groups()
         label = book.labels.get(alone)
         return words or (label.shown if role in ("eq", "ref", "numref") and label else alone)
 
@@ -58,8 +72,8 @@ def plain(text, book):
 def link_faults(text, book):
     """List the links whose words are not those of the chapter or the work they lead to."""
     found = []
-    for words, target in LINK.findall(text):
-        work = book.works.get(target.removeprefix("#"))
+    for words, target in links(text):
+        work = book.works.get(target)
         if work and words not in work.names:
             found.append(f"[{words}]({target}) should read {' or '.join(work.names)}")
         number = re.fullmatch(r"chapter (\d+)", words.lower())
@@ -89,9 +103,9 @@ def _labels(path, chapter):
     if path.suffix == ".md":
         texts = [path.read_text(encoding="utf-8")]
     else:
-        notebook = nbformat.read(path, as_version=4)
-        texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-        for cell in notebook.cells:
+        cells = [c for c in nbformat.read(path, as_version=4).cells if not is_generated(c)]
+        texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+        for cell in cells:
             figure = cell.metadata.get("mystnb", {}).get("figure", {})
             if "caption" in figure:
                 add("figure", figure["name"], "Figure {}")
