@@ -192,7 +192,7 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1):
     last = gradients.reshape(len(kernels), *places, -1).transpose(3, 0, 1, 2)
     for images in work.groups:
         n = len(x[images])
-        last[:n], last[n:] = grad_output[images], 0
+        last[:n] = grad_output[images]  # those of images that lack meet zeros
         columns = work.gather(x[images])
         grad_weight += gradients @ columns.T
         np.matmul(kernels.T, gradients, out=columns)
