@@ -8,6 +8,7 @@ from tools import execute_notebooks
 from tools.execute_notebooks import code_hash
 
 NOISY = "import sys, pathlib\nprint('out')\nprint('err', file=sys.stderr)\npathlib.Path.cwd().name"
+OLD = nbformat.v4.new_output("stream", text="from the last run")
 
 
 @pytest.fixture
@@ -16,7 +17,12 @@ def chapter(tmp_path, monkeypatch):
     monkeypatch.setenv("LENET_COURSE_DATA", "full")
     cells = [
         text(f"# Two\n\n{EXERCISE}\n\n{ANSWER}"),
-        code(NOISY, metadata={"execution": {"iopub.execute_input": "today"}}, execution_count=9),
+        code(
+            NOISY,
+            outputs=[OLD],
+            metadata={"execution": {"iopub.execute_input": "today"}},
+            execution_count=9,
+        ),
         text(END),
         code("6 * 7"),
     ]

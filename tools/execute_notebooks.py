@@ -38,14 +38,14 @@ def is_fresh(path, book):
     """Tell whether a stored notebook has the furniture that it would get today."""
     notebook = nbformat.read(path, as_version=4)
     before = copy.deepcopy(notebook)
-    furnish(notebook, path.stem, book)
+    _furnish(notebook, path, book)
     return notebook == before
 
 
 def renew_furniture(path, book):
     """Generate anew what stands around the author's cells."""
     notebook = nbformat.read(path, as_version=4)
-    furnish(notebook, path.stem, book)
+    _furnish(notebook, path, book)
     _store(notebook, path)
 
 
@@ -53,8 +53,6 @@ def execute(path, book):
     """Run one notebook from top to bottom in its own folder and store it."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = author_cells(notebook)
-    for cell in code_cells(notebook):
-        cell.outputs, cell.execution_count = [], None
     NotebookClient(
         notebook,
         timeout=None,
@@ -77,7 +75,7 @@ def execute(path, book):
             },
         }
     )
-    furnish(notebook, path.stem, book)
+    _furnish(notebook, path, book)
     _store(notebook, path)
 
 
@@ -98,6 +96,10 @@ def main(arguments):
         else:
             execute(path, book)
         print(f"{time.perf_counter() - start:.0f} s", flush=True)
+
+
+def _furnish(notebook, path, book):
+    furnish(notebook, path.stem, book)
 
 
 def _store(notebook, path):

@@ -14,7 +14,7 @@
   for (const link of document.querySelectorAll('.myst a.link[href^="#"], .myst a[href="#"]')) {
     faults.push(`leads nowhere: ${link.textContent}`);
   }
-  for (const raw of cells.filter((cell) => /\{[\w:]+\}`|```/.test(cell.shown && cell.text))) {
+  for (const raw of cells.filter((cell) => /\{[\w:]+\}`|```|Unknown Directive/.test(cell.shown && cell.text))) {
     faults.push(`raw markup: ${raw.text}`);
   }
   for (const note of document.querySelectorAll(".Toastify__toast, .jp-Dialog")) {
