@@ -12,13 +12,9 @@ import numpy as np
 
 from lenet_course.data import formats
 from lenet_course.data.catalog import CATALOG, File
-from lenet_course.data.official import HttpGzip
+from lenet_course.data.sources import http_files
 
 NAMES = tuple(f.name for f in CATALOG["mnist"].files)
-
-
-def md5(content):
-    return hashlib.md5(content).hexdigest()
 
 
 def _contents():
@@ -34,12 +30,11 @@ def _contents():
 
 RAW = _contents()
 GZ = {name: gzip.compress(content, mtime=0) for name, content in RAW.items()}
-GZ_MD5 = {name: md5(content) for name, content in GZ.items()}
 
 
 def tiny_spec(*sources):
     """Take the place of MNIST: 20 training and 5 test images."""
-    files = tuple(File(n, len(c), "md5", md5(c)) for n, c in RAW.items())
+    files = tuple(File(n, len(c), "md5", hashlib.md5(c).hexdigest()) for n, c in RAW.items())
     return dataclasses.replace(CATALOG["mnist"], files=files, sources=sources)
 
 
@@ -64,8 +59,8 @@ class Host(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/"
 
     @property
-    def gzip_source(self):
-        return HttpGzip(self.base, GZ_MD5)
+    def source(self):
+        return http_files(self.base)
 
 
 class _Handler(BaseHTTPRequestHandler):

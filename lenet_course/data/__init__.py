@@ -1,18 +1,28 @@
-"""Data that always arrive: `load` a data set, make tensors, batches and augmentations of it."""
+"""Data that always arrive: `load` a data set, make tensors, batches and augmentations of it.
 
-from lenet_course.data.augment import flip_and_crop, random_crop, random_flip
-from lenet_course.data.batching import Batches, batches
-from lenet_course.data.cache import DataWarning, cache_folder
-from lenet_course.data.dataset import Dataset, Split
-from lenet_course.data.fetching import DataUnavailableError
-from lenet_course.data.loading import load
-from lenet_course.data.tensors import channel_stats, normalize, split, to_gray, to_tensors
+`loading` finds the files, `catalog` knows them, `sources` brings them, `formats` reads them;
+`tensors` and `batching` make of them what a network learns from.
+"""
+
+from lenet_course.data.batching import Batches, batches, flip_and_crop, random_crop, random_flip
+from lenet_course.data.formats import Dataset, Split
+from lenet_course.data.loading import DataUnavailableError, DataWarning, cache_folder, load
+from lenet_course.data.tensors import (
+    Prepared,
+    channel_stats,
+    normalize,
+    prepare,
+    split,
+    to_gray,
+    to_tensors,
+)
 
 __all__ = [
     "Batches",
     "DataUnavailableError",
     "DataWarning",
     "Dataset",
+    "Prepared",
     "Split",
     "batches",
     "cache_folder",
@@ -20,6 +30,7 @@ __all__ = [
     "flip_and_crop",
     "load",
     "normalize",
+    "prepare",
     "random_crop",
     "random_flip",
     "split",

@@ -1,70 +1,57 @@
-"""Batches of tensors that are held in memory."""
+"""Batches of tensors that are held in memory, and random changes of their images.
 
-from __future__ import annotations
+A change keeps the image's class and is decided for each image by itself, for a whole batch at
+once and with no loop over images; it gives new images. Compose two in a function, as
+`flip_and_crop` does. All that is random takes its numbers from a `torch.Generator`, and there is
+a `TypeError` without one.
+"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from lenet_course.data.tensors import check_generator, check_pairs, permutation
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
+from lenet_course.arguments import whole_number
+from lenet_course.data.tensors import check_generator, check_images, check_pairs, permutation
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Batches:
     """What `batches` gives: each ``for`` over it is one epoch."""
 
-    x: Tensor
-    y: Tensor
+    x: Any
+    y: Any
     batch_size: int
     shuffle: bool
-    generator: Generator | None
-    augment: Callable[[Tensor, Generator], Tensor] | None
+    generator: Any
+    augment: Callable | None
 
-    def __len__(self) -> int:
-        """Give the number of batches in an epoch, the last, smaller one included."""
+    def __len__(self):
         return -(-len(self.y) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield one epoch of batches, in a new order each time if they are shuffled."""
+    def __iter__(self):
         order = None
         if self.shuffle:
             order = permutation(len(self.y), self.generator).to(self.x.device)
         for start in range(0, len(self.y), self.batch_size):
-            stop = start + self.batch_size
-            if order is None:
-                xb, yb = self.x[start:stop], self.y[start:stop]
-            else:
-                chosen = order[start:stop]
-                xb, yb = self.x[chosen], self.y[chosen]
+            chosen = slice(start, start + self.batch_size)
+            if order is not None:
+                chosen = order[chosen]
+            xb, yb = self.x[chosen], self.y[chosen]
             yield (xb if self.augment is None else self.augment(xb, self.generator)), yb
 
-    def __repr__(self) -> str:
-        """Tell the numbers instead of printing tensors."""
+    def __repr__(self):
         return (
             f"Batches({len(self.y)} images {tuple(self.x.shape[1:])}, {len(self)} batches of "
             f"{self.batch_size}, shuffle={self.shuffle})"
         )
 
 
-def batches(
-    x: Tensor,
-    y: Tensor,
-    batch_size: int = 64,
-    shuffle: bool = False,
-    generator: Generator | None = None,
-    augment: Callable[[Tensor, Generator], Tensor] | None = None,
-) -> Batches:
+def batches(x, y, batch_size=64, shuffle=False, generator=None, augment=None):
     """Cut images and labels into batches, as a ``DataLoader`` does, by indexing the tensors.
 
     Parameters
     ----------
-    x : Tensor, shape (N, C, H, W)
-        Images.
-    y : Tensor, shape (N,)
-        Labels.
+    x, y : Tensor, shapes (N, C, H, W) and (N,)
     batch_size : int
         Images a batch; the last batch has what remains.
     shuffle : bool
@@ -78,15 +65,8 @@ def batches(
     Returns
     -------
     Batches
-        Yields ``(xb, yb)``; can be iterated again and again, and has a ``len()``. Batches that are
-        neither shuffled nor augmented are views of `x` and `y`.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ or the batch size is no positive number.
-    TypeError
-        If `x` or `y` is no tensor, or something is random and there is no generator.
+        Yields ``(xb, yb)``, again and again, and has a ``len()``. Batches that are neither shuffled
+        nor augmented are views of `x` and `y`.
 
     Examples
     --------
@@ -94,13 +74,52 @@ def batches(
     >>> x, y = torch.zeros(10, 1, 28, 28), torch.arange(10)
     >>> [len(yb) for xb, yb in batches(x, y, batch_size=4)]
     [4, 4, 2]
-    >>> shuffled = batches(x, y, 4, shuffle=True, generator=torch.Generator().manual_seed(0))
-    >>> shuffled
-    Batches(10 images (1, 28, 28), 3 batches of 4, shuffle=True)
     """
     check_pairs(x, y)
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r}: give a whole number of images, at least 1.")
+    batch_size = whole_number("batch_size", batch_size)
     if shuffle or augment is not None:
         check_generator(generator)
     return Batches(x, y, batch_size, shuffle, generator, augment)
+
+
+def random_flip(x, generator):
+    """Mirror about half of the images, left to right."""
+    import torch
+
+    check_images(x, floats=False)
+    check_generator(generator)
+    heads = torch.rand(len(x), generator=generator, device=generator.device) < 0.5
+    return torch.where(heads.to(x.device)[:, None, None, None], x.flip(-1), x)
+
+
+def random_crop(x, padding, generator):
+    """Shift each image at random: pad it with zeros and cut its size out of that somewhere.
+
+    An image moves by at most `padding` pixels each way. Zero is black in pixels from 0 to 1, and
+    the mean color after `normalize`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.ones(1, 1, 2, 2)
+    >>> random_crop(x, padding=1, generator=torch.Generator().manual_seed(1)).squeeze()
+    tensor([[1., 0.],
+            [1., 0.]])
+    """
+    import torch
+
+    check_images(x, floats=False)
+    check_generator(generator)
+    padding = whole_number("padding", padding, least=0)
+    N, _, H, W = x.shape
+    padded = torch.nn.functional.pad(x, (padding,) * 4)
+    windows = padded.unfold(2, H, 1).unfold(3, W, 1)  # (N, C, 2·padding + 1, 2·padding + 1, H, W)
+    row, column = torch.randint(
+        2 * padding + 1, (2, N), generator=generator, device=generator.device
+    ).to(x.device)
+    return windows[torch.arange(N, device=x.device), :, row, column]  # (N, C, H, W)
+
+
+def flip_and_crop(x, generator):
+    """Mirror about half of the images and shift each by up to 4 pixels: the usual for CIFAR-10."""
+    return random_crop(random_flip(x, generator), padding=4, generator=generator)

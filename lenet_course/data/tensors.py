@@ -1,37 +1,29 @@
-"""From pixels to tensors that a network can learn from."""
+"""From pixels to tensors that a network can learn from.
 
-from __future__ import annotations
+Images are tensors of shape (N, C, H, W), N images of C channels, of float32 unless you choose
+another float; labels are int64 of shape (N,). What is computed of images is new, and has their
+dtype. An argument that does not fit is refused with a `TypeError` if it is of another kind, with
+a `ValueError` if it is of another shape, dtype or size.
+"""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
-from lenet_course.data.dataset import Split
+from lenet_course.arguments import real_number, whole_number
+from lenet_course.data.formats import Dataset, Split
+from lenet_course.data.loading import load
 
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
 
-
-def to_tensors(split: Split) -> tuple[Tensor, Tensor]:
+def to_tensors(split):
     """Copy a split into tensors: the same numbers as ``torchvision.transforms.ToTensor`` gives.
-
-    Parameters
-    ----------
-    split : Split
-        Images (uint8, 0 to 255) and labels.
 
     Returns
     -------
     x : Tensor of float32, shape (N, C, H, W)
         Pixels from 0 to 1; C is 1 for gray images, 3 for red, green, blue.
     y : Tensor of int64, shape (N,)
-        Labels.
-
-    Raises
-    ------
-    TypeError
-        If `split` is no split of a data set.
 
     Examples
     --------
@@ -52,7 +44,7 @@ def to_tensors(split: Split) -> tuple[Tensor, Tensor]:
     return x.contiguous().div_(255), torch.tensor(split.labels)
 
 
-def channel_stats(images: np.ndarray | Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def channel_stats(images):
     """Mean and standard deviation of each channel, over all pixels of all images.
 
     Take them of the training images only. The std is that of the pixels; the mean of the images'
@@ -61,18 +53,7 @@ def channel_stats(images: np.ndarray | Tensor) -> tuple[tuple[float, ...], tuple
     Parameters
     ----------
     images : ndarray of uint8, shape (N, H, W) or (N, H, W, 3), or float Tensor, shape (N, C, H, W)
-        Pixels, from 0 to 255 in the array; the tensor's are taken as they are.
-
-    Returns
-    -------
-    mean, std : tuple of float
-        One number a channel. Those of an array are scaled to pixels from 0 to 1, as `to_tensors`
-        gives them.
-
-    Raises
-    ------
-    ValueError
-        If the rank or the dtype is none of these, or there are no pixels.
+        An array's pixels are scaled to 0 to 1, a tensor's are taken as they are.
 
     Examples
     --------
@@ -81,18 +62,14 @@ def channel_stats(images: np.ndarray | Tensor) -> tuple[tuple[float, ...], tuple
     """
     if isinstance(images, np.ndarray):
         return _array_stats(images)
-    if not hasattr(images, "is_floating_point"):
-        raise ValueError(f"channel_stats takes an array or a tensor, not {type(images).__name__}.")
-    if images.ndim != 4 or not images.is_floating_point() or images.numel() == 0:
-        raise ValueError(
-            f"A tensor of images is of floats and has the shape (N, C, H, W), not {images.dtype} "
-            f"and {tuple(images.shape)}; see to_tensors."
-        )
+    check_images(images)
+    if images.numel() == 0:
+        raise ValueError("There are no pixels to take the mean of.")
     channels = images.transpose(0, 1).flatten(1).double()  # (C, N·H·W)
     return tuple(channels.mean(1).tolist()), tuple(channels.std(1, correction=0).tolist())
 
 
-def _array_stats(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _array_stats(images):
     """Count the 256 possible values: exact, and needs no floats the size of the images."""
     is_gray, is_color = images.ndim == 3, images.ndim == 4 and images.shape[-1] == 3
     if images.dtype != np.uint8 or not (is_gray or is_color) or images.size == 0:
@@ -108,27 +85,10 @@ def _array_stats(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ..
     return tuple(mean), tuple(std)
 
 
-def normalize(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Subtract the mean and divide by the std, channel by channel.
+def normalize(x, mean, std):
+    """Subtract the mean and divide by the std, as ``torchvision.transforms.Normalize`` does.
 
-    Gives the same numbers as ``torchvision.transforms.Normalize``.
-
-    Parameters
-    ----------
-    x : float Tensor, shape (N, C, H, W)
-        Pixels.
-    mean, std : sequence of C floats
-        As `channel_stats` of the training images gives them, for test images too.
-
-    Returns
-    -------
-    Tensor, shape (N, C, H, W)
-        A new tensor; `x` stays as it is.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit or a std is not positive.
+    There is one number a channel: those of the training images, for test images too.
 
     Examples
     --------
@@ -136,11 +96,7 @@ def normalize(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     >>> normalize(torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1), [0.5], [0.5]).flatten()
     tensor([-1.,  1.])
     """
-    if x.ndim != 4 or not x.is_floating_point():
-        raise ValueError(
-            f"normalize takes floats of shape (N, C, H, W), not {x.dtype} of shape "
-            f"{tuple(x.shape)}; see to_tensors."
-        )
+    check_images(x)
     mean, std = (x.new_tensor(numbers).reshape(-1) for numbers in (mean, std))
     for name, numbers in (("mean", mean), ("std", std)):
         if len(numbers) != x.shape[1]:
@@ -152,27 +108,11 @@ def normalize(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     return (x - mean[:, None, None]).div_(std[:, None, None])
 
 
-def to_gray(x: Tensor) -> Tensor:
+def to_gray(x):
     """Turn RGB images to grayscale: 0.299 red + 0.587 green + 0.114 blue.
 
-    Parameters
-    ----------
-    x : Tensor, shape (N, 3, H, W)
-        Images whose channels are red, green, blue, before `normalize`.
-
-    Returns
-    -------
-    Tensor, shape (N, 1, H, W)
-        How bright each pixel is, on the scale of `x`.
-
-    Raises
-    ------
-    ValueError
-        If `x` has another rank or not three channels.
-
-    References
-    ----------
-    ITU-R Recommendation BT.601, whose weights follow the eye: green looks brightest.
+    These weights follow the eye, to which green looks brightest (ITU-R Recommendation BT.601). Use
+    it before `normalize`, which changes the scale of each channel. The result has one channel.
 
     Examples
     --------
@@ -180,23 +120,19 @@ def to_gray(x: Tensor) -> Tensor:
     >>> to_gray(torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)).item()  # pure red
     0.29899999499320984
     """
-    if x.ndim != 4 or x.shape[1] != 3:
+    check_images(x)
+    if x.shape[1] != 3:
         raise ValueError(f"RGB images have the shape (N, 3, H, W), got {tuple(x.shape)}.")
     weights = x.new_tensor([0.299, 0.587, 0.114])
     return (x * weights[:, None, None]).sum(dim=1, keepdim=True)
 
 
-def split(
-    x: Tensor, y: Tensor, valid: int | float, generator: Generator
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def split(x, y, valid, generator):
     """Part the training set at random, to choose on one part what is learned on the other.
 
     Parameters
     ----------
-    x : Tensor, shape (N, ...)
-        Images.
-    y : Tensor, shape (N,)
-        Labels.
+    x, y : Tensor, shapes (N, ...) and (N,)
     valid : int or float
         How many examples to keep for validation, or which fraction between 0 and 1 of them.
     generator : torch.Generator
@@ -206,26 +142,14 @@ def split(
     -------
     (x_train, y_train), (x_valid, y_valid) : tuples of Tensor
         Every example is in exactly one of the two.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ, or one of the parts would be empty.
-    TypeError
-        If there is no generator.
-
-    Examples
-    --------
-    >>> import torch
-    >>> x, y = torch.zeros(10, 1, 2, 2), torch.arange(10)
-    >>> train, held_out = split(x, y, valid=0.2, generator=torch.Generator().manual_seed(0))
-    >>> len(train[1]), len(held_out[1])
-    (8, 2)
     """
     check_pairs(x, y)
     N = len(y)
-    n_valid = round(valid * N) if isinstance(valid, float) and 0 < valid < 1 else valid
-    if isinstance(n_valid, bool) or not isinstance(n_valid, int) or not 0 < n_valid < N:
+    if isinstance(valid, Integral):
+        n_valid = whole_number("valid", valid)
+    else:
+        n_valid = round(real_number("valid", valid, below=1) * N)
+    if not 0 < n_valid < N:
         raise ValueError(
             f"valid={valid!r} leaves one part empty: give a number from 1 to {N - 1}, or a "
             f"fraction between 0 and 1 of the {N} examples."
@@ -235,21 +159,103 @@ def split(
     return (x[rest], y[rest]), (x[held_out], y[held_out])
 
 
-def check_pairs(x: Tensor, y: Tensor) -> None:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared:
+    """What `prepare` gives: three pairs ``(x, y)`` of tensors, and what they were made with.
+
+    `mean` and `std` are those of the training images before they were normalized.
+    """
+
+    train: tuple
+    valid: tuple
+    test: tuple
+    mean: tuple
+    std: tuple
+    classes: tuple
+    source: str
+    name: str
+
+    def __repr__(self):
+        parts = ("train", "valid", "test")
+        shapes = (f"{part} {tuple(getattr(self, part)[0].shape)}" for part in parts)
+        return f'Prepared("{self.name}", source="{self.source}", {", ".join(shapes)})'
+
+
+def prepare(name, valid, generator, gray=False, normalize=True, source=None, root=None):
+    """Load a data set, keep images for validation, normalize all by the training images.
+
+    Does `load`, `to_tensors`, `to_gray` if asked for, `split`, `channel_stats` of the training
+    part and `normalize`, in this order.
+
+    Parameters
+    ----------
+    name : str or Dataset
+        What to `load` (from `source` and `root`), or what was loaded.
+    valid, generator
+        How many images to keep for validation and who decides which, as in `split`.
+    gray : bool
+        Whether to turn RGB images to grayscale.
+    normalize : bool
+        False leaves the pixels from 0 to 1, for what is to be normalized after augmentation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> g = torch.Generator().manual_seed(0)
+    >>> prepare("mnist", valid=0.1, generator=g, source="sample").valid[0].shape
+    torch.Size([500, 1, 28, 28])
+    """
+    if isinstance(name, Dataset):
+        if source is not None or root is not None:
+            raise ValueError("source and root say how to load; this data set is loaded.")
+        dataset = name
+    else:
+        dataset = load(name, source=source, root=root)
+    (x, y), (x_test, y_test) = to_tensors(dataset.train), to_tensors(dataset.test)
+    if gray:
+        x, x_test = to_gray(x), to_gray(x_test)
+    (x, y), (x_valid, y_valid) = split(x, y, valid, generator)
+    stats = channel_stats(x)
+    if normalize:
+        x, x_valid, x_test = (_normalize(part, *stats) for part in (x, x_valid, x_test))
+    parts = (x, y), (x_valid, y_valid), (x_test, y_test)
+    return Prepared(*parts, *stats, dataset.classes, dataset.source, dataset.name)
+
+
+_normalize = normalize  # inside `prepare`, an argument has its name
+
+
+def check_tensor(name, value):
+    """Raise an error unless it is a tensor; NumPy's arrays have no `index_select`."""
+    if not hasattr(value, "index_select"):
+        raise TypeError(
+            f"{name} is a {type(value).__name__}, not a tensor; "
+            "x, y = data.to_tensors(mnist.train) makes tensors."
+        )
+
+
+def check_images(x, floats=True):
+    """Raise an error unless `x` is a batch of images, of floats if there is to be computed."""
+    check_tensor("x", x)
+    if x.ndim != 4 or (floats and not x.is_floating_point()):
+        raise ValueError(
+            f"A batch of images {'is of floats and ' if floats else ''}has the shape "
+            f"(N, C, H, W), not {x.dtype} of shape {tuple(x.shape)}; give one image as x[None], "
+            "and pixels from 0 to 255 as x / 255."
+        )
+
+
+def check_pairs(x, y):
     """Raise an error unless there is one label an image, both as tensors."""
-    for name, value in (("x", x), ("y", y)):
-        if not hasattr(value, "index_select"):
-            raise TypeError(
-                f"{name} is a {type(value).__name__}, not a tensor; "
-                "x, y = data.to_tensors(mnist.train) makes tensors."
-            )
+    check_tensor("x", x)
+    check_tensor("y", y)
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images but {len(y)} labels; give one label an image.")
     if len(x) == 0:
         raise ValueError("There are no images.")
 
 
-def check_generator(generator: Generator) -> Generator:
+def check_generator(generator):
     """Raise an error unless it is a generator of PyTorch."""
     import torch
 
@@ -258,10 +264,9 @@ def check_generator(generator: Generator) -> Generator:
             f"generator={generator!r}: what is random here takes its numbers from "
             "torch.Generator().manual_seed(0), so that a run can be repeated."
         )
-    return generator
 
 
-def permutation(n: int, generator: Generator) -> Tensor:
+def permutation(n, generator):
     """Shuffle 0 … n - 1 on the generator's device."""
     import torch
 
