@@ -26,11 +26,9 @@ class Batches:
     augment: Callable | None
 
     def __len__(self):
-        """Give the number of batches in an epoch, the last, smaller one included."""
         return -(-len(self.y) // self.batch_size)
 
     def __iter__(self):
-        """Yield one epoch of batches, in a new order each time if they are shuffled."""
         order = None
         if self.shuffle:
             order = permutation(len(self.y), self.generator).to(self.x.device)
@@ -42,7 +40,6 @@ class Batches:
             yield (xb if self.augment is None else self.augment(xb, self.generator)), yb
 
     def __repr__(self):
-        """Tell the numbers instead of printing tensors."""
         return (
             f"Batches({len(self.y)} images {tuple(self.x.shape[1:])}, {len(self)} batches of "
             f"{self.batch_size}, shuffle={self.shuffle})"

@@ -75,11 +75,9 @@ class Split:
             object.__setattr__(self, name, array)
 
     def __len__(self):
-        """Give the number of images."""
         return len(self.labels)
 
     def __repr__(self):
-        """Tell dtypes and shapes instead of printing pixels."""
         parts = (f"{n}={a.dtype} {a.shape}" for n, a in vars(self).items())
         return f"Split({', '.join(parts)})"
 
@@ -107,7 +105,6 @@ class Dataset:
     test: Split
 
     def __repr__(self):
-        """Tell name, source and shapes in one line."""
         return (
             f'Dataset("{self.name}", source="{self.source}", train {self.train.images.shape}, '
             f"test {self.test.images.shape}, {len(self.classes)} classes)"

@@ -176,12 +176,9 @@ class Prepared:
     name: str
 
     def __repr__(self):
-        """Tell name, source and shapes in one line."""
-        shapes = (f"{part} {tuple(getattr(self, part)[0].shape)}" for part in _PARTS)
+        parts = ("train", "valid", "test")
+        shapes = (f"{part} {tuple(getattr(self, part)[0].shape)}" for part in parts)
         return f'Prepared("{self.name}", source="{self.source}", {", ".join(shapes)})'
-
-
-_PARTS = ("train", "valid", "test")
 
 
 def prepare(name, valid, generator, gray=False, normalize=True, source=None, root=None):
