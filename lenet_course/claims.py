@@ -2,28 +2,11 @@
 
 
 def claim(sentence, holds):
-    """Print a sentence of the text with a check mark, or fail.
+    """Print a sentence of the text with a check mark, or fail with an AssertionError.
 
     Every conclusion that a chapter draws from a measurement ends in a claim, so that
     re-running the notebooks re-checks the text.
 
-    Parameters
-    ----------
-    sentence : str
-        What the text says, in full.
-    holds : bool
-        Whether the measurement bears it out: one truth value, not an array of them.
-
-    Raises
-    ------
-    AssertionError
-        If the sentence does not hold; the message is the sentence.
-    TypeError
-        If `holds` is not a single truth value. (A comparison of arrays needs ``.all()``
-        or ``.any()``, and a bare number is a forgotten comparison.)
-
-    Examples
-    --------
     >>> claim("a window of 3 has 10 places on a row of 12", 12 - 3 + 1 == 10)
     ✔ a window of 3 has 10 places on a row of 12
     """

@@ -1,38 +1,24 @@
-"""What a list of answers is worth: by class, by confusion, by confidence; NumPy only."""
+"""What a list of answers is worth: by class, by confusion, by confidence; NumPy only.
+
+`y` holds the true labels of N images and `predicted` the answers, both (N,) whole numbers from 0
+to K − 1 for K `classes`. A label that is none is refused.
+"""
 
 import math
 
 import numpy as np
 
+from lenet_course.arguments import real_number, whole_number
+
 
 def confusion_matrix(y, predicted, classes):
-    """Count how often each class was taken for each class.
+    """Count how often each class (row) was taken for each class (column), as (K, K).
 
-    Parameters
-    ----------
-    y : array_like of int, (N,)
-        The true labels, 0 to classes − 1.
-    predicted : array_like of int, (N,)
-        The answers.
-    classes : int
-        Number of classes, K.
-
-    Returns
-    -------
-    numpy.ndarray of int, (K, K)
-        Row: the true class. Column: the answer.
-
-    Raises
-    ------
-    ValueError
-        If the two differ in length, are empty, or hold a label outside 0 to K − 1.
-
-    Examples
-    --------
     >>> confusion_matrix([0, 1, 1, 1], [0, 1, 1, 0], classes=2)
     array([[1, 0],
            [1, 2]])
     """
+    classes = whole_number("classes", classes)
     y, predicted = _labels("y", y, classes), _labels("predicted", predicted, classes)
     if len(y) != len(predicted):
         raise ValueError(f"{len(y)} labels and {len(predicted)} answers: give one for each image")
@@ -44,133 +30,80 @@ def confusion_matrix(y, predicted, classes):
 def per_class_accuracy(y, predicted, classes):
     """Give, for each class, the share of its images that were answered right (its recall).
 
-    Parameters
-    ----------
-    y : array_like of int, (N,)
-        The true labels, 0 to classes − 1.
-    predicted : array_like of int, (N,)
-        The answers.
-    classes : int
-        Number of classes, K.
-
-    Returns
-    -------
-    numpy.ndarray, (K,)
-        Shares from 0 to 1; nan for a class without images.
-
-    Raises
-    ------
-    ValueError
-        As `confusion_matrix`.
-
-    Examples
-    --------
-    >>> per_class_accuracy([0, 1, 1, 1], [0, 1, 1, 0], classes=2).round(2)
-    array([1.  , 0.67])
+    A class without images has the share nan.
     """
     counts = confusion_matrix(y, predicted, classes)
-    images = counts.sum(axis=1)
-    return np.divide(counts.diagonal(), images, out=np.full(classes, np.nan), where=images > 0)
+    n_images = counts.sum(axis=1)
+    shares = np.full(len(counts), np.nan)
+    return np.divide(counts.diagonal(), n_images, out=shares, where=n_images > 0)
 
 
-def wilson_interval(correct, images, z=1.96):
+def wilson_interval(correct, n_images, z=1.96):
     """Bound the share of right answers that a test of some images is compatible with.
 
-    Parameters
-    ----------
-    correct : int
-        Right answers.
-    images : int
-        Images in the test, at least 1, drawn independently of each other.
-    z : float
-        Half the width in standard errors: 1.96 for an interval that holds the true share in
-        about 95 of 100 tests.
+    The interval (low, high) holds the true share in about 95 of 100 tests, with z standard errors
+    to each side, if the images are drawn independently of each other. Wilson (1927), "Probable
+    inference, the law of succession, and statistical inference".
 
-    Returns
-    -------
-    low, high : float
-
-    Raises
-    ------
-    ValueError
-        If there is no image, or `correct` is not between 0 and `images`.
-
-    References
-    ----------
-    Wilson (1927), "Probable inference, the law of succession, and statistical inference".
-
-    Examples
-    --------
     >>> low, high = wilson_interval(192, 256)
     >>> print(f"{low:.3f} to {high:.3f}")
     0.694 to 0.799
     """
-    if images < 1 or not 0 <= correct <= images:
-        raise ValueError(f"{correct} right answers of {images} images is no share from 0 to 1")
-    share = correct / images
-    center = (share + z**2 / (2 * images)) / (1 + z**2 / images)
-    half = z * math.sqrt(share * (1 - share) / images + (z / (2 * images)) ** 2)
-    half /= 1 + z**2 / images
-    return center - half, center + half
+    correct = whole_number("correct", correct, least=0)
+    n_images, z = whole_number("n_images", n_images), real_number("z", z)
+    if correct > n_images:
+        raise ValueError(f"correct={correct} of n_images={n_images} is no share from 0 to 1")
+    share = correct / n_images
+    center = (share + z**2 / (2 * n_images)) / (1 + z**2 / n_images)
+    half = z * math.sqrt(share * (1 - share) / n_images + (z / (2 * n_images)) ** 2)
+    half /= 1 + z**2 / n_images
+    # rounding may lead past the share, or out of 0 to 1
+    return max(min(center - half, share), 0.0), min(max(center + half, share), 1.0)
 
 
 def calibration(probabilities, y, bins=10):
     """Compare how sure a network is with how often it is right.
 
+    The images are sorted by their largest probability into equal parts of the way from 0 to 1.
+    Guo, Pleiss, Sun, Weinberger (2017), "On calibration of modern neural networks".
+
     Parameters
     ----------
     probabilities : array_like, (N, K)
-        For each image its K probabilities, which add up to 1.
+        Each row adds up to 1.
     y : array_like of int, (N,)
-        The true labels.
     bins : int
-        Into how many equal parts the confidences from 0 to 1 are sorted.
 
     Returns
     -------
-    confidence : numpy.ndarray, (bins,)
-        Mean of the largest probability over the images in each bin; nan in an empty one.
-    accuracy : numpy.ndarray, (bins,)
-        Share of right answers in each bin; nan in an empty one.
-    images : numpy.ndarray of int, (bins,)
-        Number of images in each bin.
-
-    Raises
-    ------
-    ValueError
-        If the rows do not add up to 1 (logits are no probabilities), or a label does not fit.
-
-    Notes
-    -----
-    The expected calibration error is the mean distance between accuracy and confidence over the
-    bins, weighted by their images.
-
-    References
-    ----------
-    Guo, Pleiss, Sun, Weinberger (2017), "On calibration of modern neural networks".
+    confidence, accuracy : numpy.ndarray, (bins,)
+        Mean of the largest probability, and share of right answers; nan in an empty bin. Their
+        mean distance, weighted by the images, is the expected calibration error.
+    n_images : numpy.ndarray of int, (bins,)
 
     Examples
     --------
-    >>> confidence, accuracy, images = calibration([[0.9, 0.1], [0.1, 0.9]], [0, 0], bins=2)
+    >>> confidence, accuracy, n_images = calibration([[0.9, 0.1], [0.1, 0.9]], [0, 0], bins=2)
     >>> accuracy
     array([nan, 0.5])
     """
+    bins = whole_number("bins", bins)
     probabilities = np.asarray(probabilities, dtype=float)
-    if probabilities.ndim != 2:
+    if probabilities.ndim != 2 or probabilities.size == 0:
         raise ValueError(f"probabilities have the shape (N, K), got {probabilities.shape}")
     y = _labels("y", y, probabilities.shape[1])
     if len(y) != len(probabilities):
         raise ValueError(f"{len(y)} labels for {len(probabilities)} rows of probabilities")
     sums = probabilities.sum(axis=1)
-    if probabilities.min() < 0 or not np.allclose(sums, 1, atol=1e-3):
+    if not (probabilities.min() >= 0 and np.allclose(sums, 1, atol=1e-3)):  # nan is refused, too
         raise ValueError("each row must be probabilities that add up to 1: apply softmax first")
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
     places = np.minimum((sure * bins).astype(int), bins - 1)
-    images = np.bincount(places, minlength=bins)
+    n_images = np.bincount(places, minlength=bins)
     with np.errstate(invalid="ignore"):
-        confidence = np.bincount(places, weights=sure, minlength=bins) / images
-        accuracy = np.bincount(places, weights=right, minlength=bins) / images
-    return confidence, accuracy, images
+        confidence = np.bincount(places, weights=sure, minlength=bins) / n_images
+        accuracy = np.bincount(places, weights=right, minlength=bins) / n_images
+    return confidence, accuracy, n_images
 
 
 def _labels(name, labels, classes):
@@ -178,8 +111,13 @@ def _labels(name, labels, classes):
     if labels.ndim != 1 or len(labels) == 0:
         raise ValueError(f"{name} must hold one label for each image, got shape {labels.shape}")
     if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"{name} must hold whole numbers, got {labels.dtype}")
-    outside = labels[(labels < 0) | (labels >= classes)]
+        raise TypeError(
+            f"{name} must hold whole numbers, got {labels.dtype}; convert it: {name}.astype(int)"
+        )
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
-        raise ValueError(f"{name} holds {outside[0]}, but labels go from 0 to {classes - 1}")
+        raise ValueError(
+            f"{name}[{outside[0]}] is {labels[outside[0]]}, but labels go from 0 to {classes - 1}; "
+            "leave out images that have no class"
+        )
     return labels

@@ -10,8 +10,8 @@ from lenet_course.scratch.gradcheck import compare, gradcheck, numerical_gradien
 class Forgetful(nn.Linear):
     """A linear layer with one wrong element in its weight's gradient."""
 
-    def _backward(self, grad_y):
-        grad_x = super()._backward(grad_y)
+    def _backward(self, grad_output):
+        grad_x = super()._backward(grad_output)
         self.weight.grad[1, 2] *= 1.01
         return grad_x
 
@@ -24,21 +24,32 @@ def test_it_finds_the_one_wrong_element():
     assert str(report).startswith("✘ 35 elements; the worst is weight[1, 2]: computed ")
 
 
-def test_a_gradient_that_is_nan_does_not_pass():
-    report = compare({"x": np.array([np.nan, 1.0])}, {"x": np.array([1.0, 1.0])})
+@pytest.mark.parametrize("names", ["xw", "wx"])
+def test_a_gradient_that_is_nan_does_not_pass(names):
+    computed = {"x": np.array([np.nan, 1.0]), "w": np.array([2.0])}
+    report = compare(computed, {name: np.ones_like(computed[name]) for name in names})
     assert not report.passed
-    assert report.index == (0,)
+    assert (report.name, report.index) == ("x", (0,))
 
 
-def test_it_leaves_input_and_weights_as_they_were():
-    layer, rng = nn.Linear(4, 3).double(), np.random.default_rng(0)
-    x = rng.standard_normal((5, 4))
-    before = x.copy(), layer.state_dict()
-    gradcheck(layer, x, rng)
+def test_it_leaves_input_weights_and_running_statistics_as_they_were():
+    net = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2)).double()
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 1, 3, 3))
+    x.flags.writeable = False
+    before = x.copy(), net.state_dict()
+    assert gradcheck(net, x, rng).passed
     np.testing.assert_array_equal(x, before[0])
-    for key, value in layer.state_dict().items():
+    for key, value in net.state_dict().items():
         np.testing.assert_array_equal(value, before[1][key])
-    assert layer.weight.grad is None
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_the_worst_of_several_arrays_is_reported():
+    right = {"x": np.zeros((2, 2)), "w": np.array(20.0), "none": np.zeros(0)}
+    report = compare({"x": np.eye(2) / 10, "w": np.array(23.0), "none": np.zeros(0)}, right)
+    assert (report.name, report.index, report.elements) == ("w", (), 5)
+    assert report.error == pytest.approx(3 / 20)  # relative to the largest gradient
 
 
 def test_central_differences_of_a_known_slope():
@@ -56,7 +67,14 @@ def test_central_differences_of_a_known_slope():
             TypeError,
             "float64",
         ),
+        (
+            lambda: gradcheck(nn.Dropout(), np.ones((9, 9)), np.random.default_rng(0)),
+            ValueError,
+            r"Dropout.* another output each time; use layer.eval\(\)",
+        ),
+        (lambda: numerical_gradient(float, np.ones(2), step=0), ValueError, "step=0"),
         (lambda: compare({"x": np.ones(2)}, {"x": np.ones(3)}), ValueError, r"\(2,\)"),
+        (lambda: compare({}, {"x": np.ones(3)}), ValueError, "gradient of x is"),
         (lambda: compare({}, {}), ValueError, "nothing|no gradient"),
     ],
 )

@@ -20,6 +20,8 @@ CASES = {
     "AdamW": ("AdamW", {"lr": 0.05, "weight_decay": 0.1}),
 }
 DEFAULTS = ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"]
+P = Parameter(np.ones(1))
+THEIRS = [torch.nn.Parameter(torch.ones(1))]
 
 
 def start(dtype=np.float64):
@@ -73,6 +75,19 @@ def test_one_cycle(case, steps):
     trajectories(*CASES[case], steps, {"max_lr": 0.05, "total_steps": steps})
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_one_cycle_of_a_few_steps(steps):
+    mine, their = optim.SGD([P], momentum=0.9), torch.optim.SGD(THEIRS, momentum=0.9)
+    ours = optim.OneCycleLR(mine, 0.1, steps)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(their, 0.1, total_steps=steps)
+    for _ in range(steps):
+        assert ours.get_last_lr() == pytest.approx(theirs.get_last_lr())
+        assert mine.momentum == pytest.approx(their.param_groups[0]["momentum"])
+        their.step()
+        ours.step()
+        theirs.step()
+
+
 def test_a_parameter_without_gradient_stays():
     still, moved = Parameter(np.ones(2)), Parameter(np.ones(2))
     optimizer = optim.Adam([still, moved], lr=0.1)
@@ -92,7 +107,7 @@ def test_float32_stays_float32():
         for _ in range(2):
             optimizer.step()
         assert parameter.data.dtype == np.float32
-        kept = [value for value in optimizer.memory[0].values() if isinstance(value, np.ndarray)]
+        kept = [value for value in optimizer.state[0].values() if isinstance(value, np.ndarray)]
         assert all(array.dtype == np.float32 for array in kept)
 
 
@@ -106,23 +121,52 @@ def test_steps_do_not_change_the_gradient():
         assert (parameter.grad == 1).all()
 
 
-P = Parameter(np.ones(1))
-
-
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda: optim.SGD([]), ValueError, r"net.parameters\(\)"),
         (lambda: optim.SGD([np.ones(2)]), ValueError, "at least one Parameter"),
-        (lambda: optim.SGD([P], lr=-1), ValueError, "lr=-1"),
+        (lambda: optim.SGD([P], lr=-1), ValueError, "lr=-1 .* 0 or more"),
+        (lambda: optim.SGD([P], lr=np.nan), ValueError, "lr=nan"),
+        (lambda: optim.SGD([P], lr="0.1"), TypeError, "lr='0.1' is not a number"),
+        (lambda: optim.SGD([P], momentum=2), ValueError, "momentum=2 .* from 0 to 1"),
         (lambda: optim.SGD([P], nesterov=True), ValueError, "momentum=0.0"),
+        (lambda: optim.Adagrad([P], weight_decay=-1), ValueError, "weight_decay=-1"),
+        (lambda: optim.Adagrad([P], eps=np.inf), ValueError, "eps=inf"),
+        (lambda: optim.RMSprop([P], alpha=1), ValueError, "alpha=1"),
+        (lambda: optim.RMSprop([P], eps=-1), ValueError, "eps=-1"),
+        (lambda: optim.RMSprop([P], momentum=1), ValueError, "momentum=1"),
+        (lambda: optim.Adam([P], betas=(0.9, 1)), ValueError, r"betas\[1\]=1 .* from 0 to 1"),
+        (lambda: optim.AdamW([P], betas=(-0.1, 0.9)), ValueError, r"betas\[0\]=-0.1"),
+        (lambda: optim.Adam([P], betas=0.9), ValueError, "betas=0.9 must be two numbers"),
+        (lambda: optim.Adam([P], betas=(0.9,)), ValueError, r"betas=\(0.9,\) must be two numbers"),
+        (lambda: optim.Adam([P], eps=-1), ValueError, "eps=-1"),
         (lambda: optim.Adam([P]).step(), RuntimeError, "call net.backward"),
-        (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 0), ValueError, "total_steps"),
+        (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 0), ValueError, "total_steps=0"),
+        (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 2.5), TypeError, "total_steps=2.5"),
+        (lambda: optim.OneCycleLR(optim.Adam([P]), np.nan, 2), ValueError, "max_lr=nan"),
+        (lambda: optim.OneCycleLR(torch.optim.SGD(THEIRS), 0.1, 2), TypeError, "of scratch.optim"),
     ],
 )
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_gradient_that_would_broadcast_is_refused():
+    parameter = Parameter(np.ones((2, 3)))
+    parameter.grad = np.ones(3)
+    with pytest.raises(ValueError, match=r"Parameter\(shape=\(2, 3\).* has the shape \(3,\)"):
+        optim.SGD([parameter]).step()
+    assert (parameter.data == 1).all()
+
+
+def test_every_kind_of_number_is_a_rate():
+    optimizer = optim.SGD([P], lr=np.float64(0.5))
+    assert type(optimizer.lr) is float  # a float64 would turn the steps of float32 to float64
+    schedule = optim.OneCycleLR(optimizer, np.float32(0.5), np.int64(10))
+    assert schedule.get_last_lr() == pytest.approx([0.5 / 25])
+    assert type(schedule.get_last_lr()[0]) is float
 
 
 def test_a_schedule_ends_with_its_steps():

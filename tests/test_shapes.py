@@ -1,7 +1,5 @@
 """Our arithmetic of shapes against the shapes that PyTorch returns."""
 
-import doctest
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from lenet_course import shapes
 from lenet_course.shapes import (
     conv_output_size,
     conv_parameter_count,
@@ -196,11 +193,11 @@ layer = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 2))
 def test_receptive_field_is_what_the_gradient_reaches(layers):
     field = receptive_field(layers)
     x = torch.zeros(1, 1, field + 4, dtype=torch.float64, requires_grad=True)
-    y = x
+    out = x
     for kernel_size, stride, *dilation in layers:
         weight = torch.ones(1, 1, kernel_size, dtype=x.dtype)
-        y = F.conv1d(y, weight, stride=stride, dilation=dilation[0] if dilation else 1)
-    y[0, 0, 0].backward()
+        out = F.conv1d(out, weight, stride=stride, dilation=dilation[0] if dilation else 1)
+    out[0, 0, 0].backward()
     reached = x.grad[0, 0].nonzero()
     assert (reached[0].item(), reached[-1].item()) == (0, field - 1)
 
@@ -270,9 +267,3 @@ def test_the_parameters_of_lenet_add_up():
 def test_parameter_counts_say_what_is_wrong(count, error, words):
     with pytest.raises(error, match=words):
         count()
-
-
-def test_the_examples_of_the_docstrings_run():
-    results = doctest.testmod(shapes)
-    assert results.attempted >= 10
-    assert results.failed == 0

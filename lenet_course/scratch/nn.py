@@ -1,29 +1,35 @@
 """Layers that learn: the names, arguments and state_dict keys of ``torch.nn``, in NumPy.
 
-Each layer keeps what its backward needs. A training step reads::
+A training step reads::
 
     loss = criterion(net(x), y)
     net.backward(criterion.backward())  # fills .grad of every parameter
     optimizer.step()
     optimizer.zero_grad()
+
+What a layer computes, and what it refuses, stands at the function of `lenet_course.scratch` that
+has its name; an error also names the layer. Beside PyTorch's arguments a layer takes a
+`generator`, which draws its first weights or its dropout (a numpy.random.Generator or a seed),
+and the `dtype` of its parameters.
 """
+
+from contextlib import contextmanager
+from inspect import getfullargspec
 
 import numpy as np
 
 from lenet_course import scratch
+from lenet_course.arguments import real_number, whole_number
 from lenet_course.scratch import init
+from lenet_course.scratch.arrays import floats, require_shape
 from lenet_course.shapes import pair
 
 
 class Parameter:
-    """An array that is learnt, and the gradient of the loss with respect to it.
+    """An array that is learnt, `data`, and the gradient of the loss with respect to it, `grad`.
 
-    Attributes
-    ----------
-    data : numpy.ndarray
-    grad : numpy.ndarray or None
-        In the shape of `data`; None until a backward pass has filled it. Further passes add to
-        it, as in PyTorch, until ``optimizer.zero_grad()``.
+    The gradient is None until a backward pass has filled it. Further passes add to it, as in
+    PyTorch, until ``optimizer.zero_grad()``.
     """
 
     def __init__(self, data):
@@ -38,70 +44,75 @@ class Parameter:
 
 
 class Module:
-    """What all layers share; a layer defines `_forward` and `_backward`.
+    """What all layers share.
 
-    Attributes
-    ----------
-    training : bool
-        Whether dropout and batch norm do what they do in training; see `train` and `eval`.
+    A layer defines ``_forward(x)``, which puts what the backward pass needs into ``self._kept``,
+    and ``_backward(grad_output)``, which gives the gradient with respect to x and adds to those
+    of the parameters.
     """
 
-    shown = ()  # the attributes that repr shows
+    training = True  # whether dropout and batch norm do what they do in training
     buffers = ()  # the attributes that are kept with the weights, but not learnt
-
-    def __init__(self):
-        self.training = True
-        self._kept = None
+    layers = ()  # those of a network
+    _output_shape = None  # of the last forward pass
 
     def __repr__(self):
-        settings = (f"{name}={getattr(self, name)}" for name in self.shown)
-        return f"{type(self).__name__}({', '.join(settings)})"
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+    def extra_repr(self):
+        """Write the arguments that the layer was made with, such as "p=0.5"."""
+        values = {name: getattr(self, name, None) for name in getfullargspec(type(self)).args}
+        shown = (f"{name}={v}" for name, v in values.items() if not isinstance(v, Parameter | None))
+        return ", ".join(shown)
 
     def __call__(self, x):
-        """Run the layer on a batch; errors name the layer."""
-        return self._named(self._forward, x)
+        """Run the layer on a batch."""
+        self._output_shape = None  # a pass that fails leaves nothing to go back through
+        with _naming(self, ": "):
+            out = self._forward(np.asarray(x))
+        self._output_shape = out.shape
+        return out
 
-    def backward(self, grad_y):
-        """Go back through the last forward pass.
+    def backward(self, grad_output):
+        """Go back through the last forward pass, and add to ``.grad`` of every parameter.
 
-        Parameters
-        ----------
-        grad_y : numpy.ndarray
-            Gradient of the loss with respect to the output, in its shape.
-
-        Returns
-        -------
-        numpy.ndarray
-            Gradient with respect to the input. Those of the parameters were added to their
-            ``.grad``.
-
-        Raises
-        ------
-        RuntimeError
-            If there was no forward pass.
-        ValueError
-            If the shape is not that of the output.
+        Takes the gradient of the loss with respect to the output, in its shape, and gives that
+        with respect to the input.
         """
-        if self._kept is None:
+        if self._output_shape is None:
             raise RuntimeError(f"{self!r} has no forward pass to go back through; call it first")
-        return self._named(self._backward, grad_y)
-
-    def slots(self):
-        """List (key, owner, attribute) of each array that belongs to the state dict."""
-        parameters = [(n, value, "data") for n, value in vars(self).items() if is_parameter(value)]
-        return parameters + [(name, self, name) for name in self.buffers]
+        with _naming(self, ": "):
+            grad_output = np.asarray(grad_output)
+            require_shape("grad_output", grad_output, self._output_shape)
+            return self._backward(grad_output)
 
     def modules(self):
-        """List the layers without sublayers."""
-        return [self]
+        """List this layer, and all layers in it."""
+        return [self, *(module for layer in self.layers for module in layer.modules())]
+
+    def state(self):
+        """List (key, owner, attribute) of each array that belongs to the state dict."""
+        places = []
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                places.append((name, value, "data"))
+            elif name in self.buffers:
+                places.append((name, self, name))
+        for i, layer in enumerate(self.layers):
+            places += [(f"{i}.{key}", *place) for key, *place in layer.state()]
+        return places
+
+    def named_parameters(self):
+        """List (key, parameter), the keys as in the state dict."""
+        return [(key, owner) for key, owner, _ in self.state() if isinstance(owner, Parameter)]
 
     def parameters(self):
         """List the parameters, for an optimizer."""
-        return [owner for _, owner, _ in self.slots() if is_parameter(owner)]
+        return [parameter for _, parameter in self.named_parameters()]
 
     def state_dict(self):
         """Copy all parameters and buffers into a dict, under the keys of PyTorch."""
-        return {key: getattr(owner, name).copy() for key, owner, name in self.slots()}
+        return {key: getattr(owner, name).copy() for key, owner, name in self.state()}
 
     def load_state_dict(self, state):
         """Copy arrays, or tensors of PyTorch, into the parameters and buffers.
@@ -109,24 +120,23 @@ class Module:
         Raises
         ------
         ValueError
-            If a key is missing or unknown, or a shape differs; nothing is changed then.
+            If a key is missing or unknown, or an array does not fit; nothing is changed then.
         """
-        arrays = {key: np.asarray(value) for key, value in state.items()}
-        ours = {key: getattr(owner, name) for key, owner, name in self.slots()}
+        given = {key: np.asarray(value) for key, value in state.items()}
+        ours = {key: getattr(owner, name) for key, owner, name in self.state()}
         differences = [
-            f"{key}: layer {np.shape(ours[key]) if key in ours else 'has none'}, "
-            f"given {np.shape(arrays[key]) if key in arrays else 'has none'}"
-            for key in sorted(ours.keys() | arrays.keys())
-            if key not in ours or key not in arrays or ours[key].shape != arrays[key].shape
+            f"{key}: layer {_described(ours.get(key))}, given {_described(given.get(key))}"
+            for key in sorted(ours.keys() | given.keys())
+            if not _fits(given.get(key), ours.get(key))
         ]
         if differences:
             raise ValueError(f"the state is another network's; {'; '.join(differences)}")
-        for key, owner, name in self.slots():
-            setattr(owner, name, arrays[key].astype(ours[key].dtype))
+        for key, owner, name in self.state():
+            setattr(owner, name, given[key].astype(ours[key].dtype))
 
     def train(self, mode=True):
         """Switch to training mode, or with False to evaluation mode; return the layer."""
-        for module in {self, *self.modules()}:
+        for module in self.modules():
             module.training = mode
         return self
 
@@ -136,9 +146,9 @@ class Module:
 
     def double(self):
         """Turn parameters and buffers to float64; return the layer."""
-        for _, owner, name in self.slots():
+        for _, owner, name in self.state():
             array = getattr(owner, name)
-            if array.dtype == np.float32:
+            if np.issubdtype(array.dtype, np.floating):
                 setattr(owner, name, array.astype(np.float64))
         return self
 
@@ -151,50 +161,53 @@ class Module:
         ----------
         how : {"torch", "he", "xavier"}
             See `lenet_course.scratch.init`. Except with "torch", biases become 0.
-        generator : numpy.random.Generator
+        generator : numpy.random.Generator or seed
         """
-        if how not in INITIALIZATIONS:
-            raise ValueError(f"how={how!r} is unknown; use one of {', '.join(INITIALIZATIONS)}")
+        if how not in init.BY_NAME:
+            raise ValueError(f"how={how!r} is unknown; use one of {', '.join(init.BY_NAME)}")
+        generator = np.random.default_rng(generator)
         for module in self.modules():
-            if isinstance(module, Weighted):
+            if isinstance(module, _Weighted):
                 module.reset_parameters(how, generator)
             if isinstance(module, Dropout):
                 module.generator = generator
         return self
 
-    def _forward(self, x):
-        raise NotImplementedError(f"{type(self).__name__} defines no _forward")
 
-    def _backward(self, grad_y):
-        raise NotImplementedError(f"{type(self).__name__} defines no _backward")
-
-    def _named(self, function, array):
-        try:
-            return function(array)
-        except (TypeError, ValueError, IndexError) as error:
-            raise type(error)(f"{self!r}: {error}") from error
+@contextmanager
+def _naming(*place):
+    """Begin the message of an error with where it happened."""
+    try:
+        yield
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        error.args = ("".join(map(str, (*place, error))),)
+        raise
 
 
-def is_parameter(value):
-    """Tell whether a value is a `Parameter`."""
-    return isinstance(value, Parameter)
+def _fits(array, place):
+    if array is None or place is None or array.shape != place.shape:
+        return False
+    return np.can_cast(array.dtype, place.dtype, "same_kind")
 
 
-class Weighted(Module):
+def _described(array):
+    return "has none" if array is None else f"{array.dtype} {array.shape}"
+
+
+class _Weighted(Module):
     """A layer with a weight and perhaps a bias."""
 
     def __init__(self, shape, bias, generator, dtype):
-        super().__init__()
         self.weight = Parameter(np.empty(shape, dtype))
         self.bias = Parameter(np.empty(shape[0], dtype)) if bias else None
-        self.reset_parameters("torch", generator or np.random.default_rng())
+        self.reset_parameters("torch", np.random.default_rng(generator))
 
     def reset_parameters(self, how, generator):
         """Draw the first weights; see `Module.initialize`."""
         shape, dtype = self.weight.data.shape, self.weight.data.dtype
-        self.weight.data = INITIALIZATIONS[how](shape, generator, dtype)
+        self.weight.data = init.BY_NAME[how](shape, generator, dtype)
         if self.bias is not None and how == "torch":
-            fan_in = init.fans(shape)[0]
+            fan_in, _ = init.fans(shape)
             self.bias.data = init.torch_uniform(shape[:1], generator, dtype, fan_in)
         elif self.bias is not None:
             self.bias.data = np.zeros(shape[0], dtype)
@@ -208,25 +221,8 @@ class Weighted(Module):
             self.bias.add(grad_bias)
 
 
-INITIALIZATIONS = {
-    "torch": init.torch_uniform,
-    "he": init.kaiming_normal,
-    "xavier": init.xavier_normal,
-}
-
-
-class Conv2d(Weighted):
-    """Convolution, as `lenet_course.scratch.conv2d`.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int or (int, int)
-    padding : int, (int, int), "same" or "valid"
-    bias : bool
-    generator : numpy.random.Generator, optional
-        Draws the first weights.
-    dtype : numpy dtype
+class Conv2d(_Weighted):
+    """Convolution.
 
     Examples
     --------
@@ -234,8 +230,6 @@ class Conv2d(Weighted):
     >>> layer(np.zeros((64, 1, 28, 28), np.float32)).shape
     (64, 6, 28, 28)
     """
-
-    shown = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation")
 
     def __init__(
         self,
@@ -250,207 +244,120 @@ class Conv2d(Weighted):
         generator=None,
         dtype=np.float32,
     ):
-        self.in_channels, self.out_channels = in_channels, out_channels
+        self.in_channels = whole_number("in_channels", in_channels)
+        self.out_channels = whole_number("out_channels", out_channels)
         self.kernel_size, self.stride = pair("kernel_size", kernel_size), pair("stride", stride)
-        self.dilation = pair("dilation", dilation)
         self.padding = padding if isinstance(padding, str) else pair("padding", padding, least=0)
+        self.dilation = pair("dilation", dilation)
         super().__init__((out_channels, in_channels, *self.kernel_size), bias, generator, dtype)
 
     def _forward(self, x):
         self._kept = x
-        geometry = self.stride, self.padding, self.dilation
-        return scratch.conv2d(x, self.weight.data, self._bias(), *geometry)
+        return scratch.conv2d(x, self.weight.data, self._bias(), *self._geometry())
 
-    def _backward(self, grad_y):
-        geometry = self.stride, self.padding, self.dilation
-        grad_x, *grads = scratch.conv2d_backward(grad_y, self._kept, self.weight.data, *geometry)
+    def _backward(self, grad_output):
+        grad_x, *grads = scratch.conv2d_backward(
+            grad_output, self._kept, self.weight.data, *self._geometry()
+        )
         self._add(*grads)
         return grad_x
 
+    def _geometry(self):
+        return self.stride, self.padding, self.dilation
 
-class Linear(Weighted):
-    """Fully connected layer, as `lenet_course.scratch.linear`.
 
-    Parameters
-    ----------
-    in_features, out_features : int
-    bias : bool
-    generator : numpy.random.Generator, optional
-        Draws the first weights.
-    dtype : numpy dtype
-
-    Examples
-    --------
-    >>> Linear(400, 120)(np.zeros((64, 400), np.float32)).shape
-    (64, 120)
-    """
-
-    shown = ("in_features", "out_features")
+class Linear(_Weighted):
+    """Fully connected layer."""
 
     def __init__(self, in_features, out_features, bias=True, *, generator=None, dtype=np.float32):
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features = whole_number("in_features", in_features)
+        self.out_features = whole_number("out_features", out_features)
         super().__init__((out_features, in_features), bias, generator, dtype)
 
     def _forward(self, x):
         self._kept = x
         return scratch.linear(x, self.weight.data, self._bias())
 
-    def _backward(self, grad_y):
-        grad_x, *grads = scratch.linear_backward(grad_y, self._kept, self.weight.data)
+    def _backward(self, grad_output):
+        grad_x, *grads = scratch.linear_backward(grad_output, self._kept, self.weight.data)
         self._add(*grads)
         return grad_x
 
 
 class _Pool2d(Module):
-    """What both poolings share."""
-
-    shown = ("kernel_size", "stride", "padding")
+    """What both poolings share; the stride is `kernel_size` if left out."""
 
     def __init__(self, kernel_size, stride=None, padding=0):
-        super().__init__()
         self.kernel_size, self.padding = kernel_size, padding
         self.stride = kernel_size if stride is None else stride
+        for name, least in (("kernel_size", 1), ("stride", 1), ("padding", 0)):
+            pair(name, getattr(self, name), least)  # refuses what is no size
 
-    def _geometry(self):
-        return self.kernel_size, self.stride, self.padding
+    def _forward(self, x):
+        self._kept = x, self.kernel_size, self.stride, self.padding
+        return self._functions[0](*self._kept)
+
+    def _backward(self, grad_output):
+        return self._functions[1](grad_output, *self._kept)
 
 
 class MaxPool2d(_Pool2d):
-    """Max pooling, as `lenet_course.scratch.max_pool2d`.
+    """Max pooling."""
 
-    Parameters
-    ----------
-    kernel_size : int or (int, int)
-    stride : int or (int, int), optional
-        `kernel_size` if left out.
-    padding : int or (int, int)
-
-    Examples
-    --------
-    >>> MaxPool2d(kernel_size=2)(np.zeros((64, 6, 28, 28), np.float32)).shape
-    (64, 6, 14, 14)
-    """
-
-    def _forward(self, x):
-        self._kept = x
-        return scratch.max_pool2d(x, *self._geometry())
-
-    def _backward(self, grad_y):
-        return scratch.max_pool2d_backward(grad_y, self._kept, *self._geometry())
+    _functions = scratch.max_pool2d, scratch.max_pool2d_backward
 
 
 class AvgPool2d(_Pool2d):
-    """Average pooling, as `lenet_course.scratch.avg_pool2d`.
+    """Average pooling."""
 
-    Parameters
-    ----------
-    kernel_size : int or (int, int)
-    stride : int or (int, int), optional
-        `kernel_size` if left out.
-    padding : int or (int, int)
+    _functions = scratch.avg_pool2d, scratch.avg_pool2d_backward
 
-    Examples
-    --------
-    >>> AvgPool2d(kernel_size=2)(np.zeros((64, 6, 28, 28), np.float32)).shape
-    (64, 6, 14, 14)
-    """
+
+class _Activation(Module):
+    """A function of every number alone, whose slope follows from its output."""
 
     def _forward(self, x):
-        self._kept = x
-        return scratch.avg_pool2d(x, *self._geometry())
-
-    def _backward(self, grad_y):
-        return scratch.avg_pool2d_backward(grad_y, self._kept, *self._geometry())
-
-
-class ReLU(Module):
-    """max(x, 0), number by number.
-
-    Examples
-    --------
-    >>> ReLU()(np.array([-1.0, 2.0]))
-    array([0., 2.])
-    """
-
-    def _forward(self, x):
-        self._kept = x
-        return scratch.relu(x)
-
-    def _backward(self, grad_y):
-        return scratch.relu_backward(grad_y, self._kept)
-
-
-class Sigmoid(Module):
-    """1 / (1 + e^-x), number by number.
-
-    Examples
-    --------
-    >>> Sigmoid()(np.array([0.0]))
-    array([0.5])
-    """
-
-    def _forward(self, x):
-        self._kept = scratch.sigmoid(x)
+        self._kept = self._functions[0](x)
         return self._kept
 
-    def _backward(self, grad_y):
-        return scratch.sigmoid_backward(grad_y, self._kept)
+    def _backward(self, grad_output):
+        return self._functions[1](grad_output, self._kept)
 
 
-class Tanh(Module):
-    """The hyperbolic tangent, number by number.
+class ReLU(_Activation):
+    """max(x, 0)."""
 
-    Examples
-    --------
-    >>> Tanh()(np.array([0.0]))
-    array([0.])
-    """
+    _functions = scratch.relu, scratch.relu_backward  # out > 0 where x > 0
 
-    def _forward(self, x):
-        self._kept = scratch.tanh(x)
-        return self._kept
 
-    def _backward(self, grad_y):
-        return scratch.tanh_backward(grad_y, self._kept)
+class Sigmoid(_Activation):
+    """1 / (1 + e^-x)."""
+
+    _functions = scratch.sigmoid, scratch.sigmoid_backward
+
+
+class Tanh(_Activation):
+    """The hyperbolic tangent."""
+
+    _functions = scratch.tanh, scratch.tanh_backward
 
 
 class Flatten(Module):
-    """(N, C, H, W) to (N, C · H · W).
-
-    Parameters
-    ----------
-    start_dim, end_dim : int
-        First and last axis to join.
-
-    Examples
-    --------
-    >>> Flatten()(np.zeros((64, 16, 5, 5))).shape
-    (64, 400)
-    """
-
-    shown = ("start_dim", "end_dim")
+    """(N, C, H, W) to (N, C · H · W): the axes from `start_dim` to `end_dim` become one."""
 
     def __init__(self, start_dim=1, end_dim=-1):
-        super().__init__()
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def _forward(self, x):
-        self._kept = np.shape(x)
+        self._kept = x.shape
         return scratch.flatten(x, self.start_dim, self.end_dim)
 
-    def _backward(self, grad_y):
-        return np.reshape(grad_y, self._kept)
+    def _backward(self, grad_output):
+        return grad_output.reshape(self._kept)
 
 
 class Dropout(Module):
     """In training, set numbers to 0 with probability p and enlarge the others; else do nothing.
-
-    Parameters
-    ----------
-    p : float
-        Probability of a zero, 0 to 1.
-    generator : numpy.random.Generator, optional
-        Decides which.
 
     Examples
     --------
@@ -458,48 +365,32 @@ class Dropout(Module):
     array([2., 2., 2., 0., 0., 0.])
     """
 
-    shown = ("p",)
-
     def __init__(self, p=0.5, *, generator=None):
-        super().__init__()
-        self.p, self.generator = p, generator or np.random.default_rng()
+        self.p = _share("p", p)
+        self.generator = np.random.default_rng(generator)
 
     def _forward(self, x):
-        if not self.training:
-            self._kept = 1
-            return x
-        self._kept = scratch.dropout_mask(np.shape(x), self.p, self.generator, np.result_type(x))
+        (x,) = floats(x=x)
+        self._kept = 1
+        if self.training:
+            self._kept = scratch.dropout_mask(x.shape, self.p, self.generator, x.dtype)
         return x * self._kept
 
-    def _backward(self, grad_y):
-        return grad_y * self._kept
+    def _backward(self, grad_output):
+        return grad_output * self._kept
 
 
 class BatchNorm2d(Module):
-    """Batch norm, as `lenet_course.scratch.batch_norm`, with running statistics for evaluation.
+    """Batch norm, with running statistics for evaluation.
 
-    Parameters
-    ----------
-    num_features : int
-        Channels.
-    eps : float
-    momentum : float
-        Weight of a new batch in the running statistics.
-    dtype : numpy dtype
-
-    Examples
-    --------
-    >>> layer = BatchNorm2d(3)
-    >>> sorted(layer.state_dict())
-    ['bias', 'num_batches_tracked', 'running_mean', 'running_var', 'weight']
+    In training, each batch moves the running statistics toward its own by the share `momentum`.
     """
 
-    shown = ("num_features", "eps", "momentum")
     buffers = ("running_mean", "running_var", "num_batches_tracked")
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, *, dtype=np.float32):
-        super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features = whole_number("num_features", num_features)
+        self.eps, self.momentum = real_number("eps", eps), _share("momentum", momentum)
         self.weight = Parameter(np.ones(num_features, dtype))
         self.bias = Parameter(np.zeros(num_features, dtype))
         self.running_mean = np.zeros(num_features, dtype)
@@ -510,32 +401,37 @@ class BatchNorm2d(Module):
         stats = self.running_mean, self.running_var
         if self.training:
             stats = scratch.batch_stats(x)
+        out = scratch.batch_norm(x, self.weight.data, self.bias.data, *stats, eps=self.eps)
+        self._kept = x, () if self.training else stats
+        if self.training:  # now that nothing can fail
             self._track(*stats, count=x.size // x.shape[1])
-        self._kept = x, stats, self.training
-        return scratch.batch_norm(x, self.weight.data, self.bias.data, *stats, eps=self.eps)
+        return out
 
     def _track(self, mean, var, count):
         """Move the running statistics a little toward those of a batch, as PyTorch does."""
         unbiased = var * (count / (count - 1))
-        self.running_mean += self.momentum * (mean - self.running_mean)
-        self.running_var += self.momentum * (unbiased - self.running_var)
+        self.running_mean = self.running_mean + self.momentum * (mean - self.running_mean)
+        self.running_var = self.running_var + self.momentum * (unbiased - self.running_var)
         self.num_batches_tracked += 1
 
-    def _backward(self, grad_y):
-        x, stats, trained = self._kept
-        given = () if trained else stats
-        grads = scratch.batch_norm_backward(grad_y, x, self.weight.data, *given, eps=self.eps)
-        self.weight.add(grads[1])
-        self.bias.add(grads[2])
-        return grads[0]
+    def _backward(self, grad_output):
+        x, stats = self._kept
+        grad_x, grad_weight, grad_bias = scratch.batch_norm_backward(
+            grad_output, x, self.weight.data, *stats, eps=self.eps
+        )
+        self.weight.add(grad_weight)
+        self.bias.add(grad_bias)
+        return grad_x
+
+
+def _share(name, value):
+    if real_number(name, value) > 1:
+        raise ValueError(f"{name}={value} is too large; use a share from 0 to 1")
+    return float(value)
 
 
 class Sequential(Module):
-    """Layers one after another.
-
-    Parameters
-    ----------
-    *layers : Module
+    """Layers one after another; ``net[i]`` is a layer and ``net[i:j]`` a network of some.
 
     Examples
     --------
@@ -547,8 +443,18 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers):
-        super().__init__()
+        for i, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                raise TypeError(
+                    f"layer {i} is a {type(layer).__name__}, not a layer of scratch.nn; "
+                    "a list of layers goes in with a star: Sequential(*layers)"
+                )
         self.layers = layers
+        if len(set(self.modules())) < len(self.modules()):
+            raise ValueError(
+                "a layer stands in two places, but keeps what the backward pass needs for one; "
+                "make a layer for each place"
+            )
 
     def __repr__(self):
         lines = (f"  ({i}): {layer!r}" for i, layer in enumerate(self.layers))
@@ -558,42 +464,25 @@ class Sequential(Module):
         return len(self.layers)
 
     def __getitem__(self, i):
-        """Give layer i, or with a slice a network of some layers."""
         return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
 
     def __call__(self, x):
-        """Run all layers in order; an error names the layer that failed."""
+        """Run all layers in order."""
         for i, layer in enumerate(self.layers):
-            try:
+            with _naming(f"layer {i}, "):
                 x = layer(x)
-            except (TypeError, ValueError, IndexError) as error:
-                raise type(error)(f"layer {i}, {error}") from error
         return x
 
-    def backward(self, grad_y):
+    def backward(self, grad_output):
         """Go back through all layers, the last one first; see `Module.backward`."""
         for i, layer in reversed(list(enumerate(self.layers))):
-            try:
-                grad_y = layer.backward(grad_y)
-            except (TypeError, ValueError, RuntimeError) as error:
-                raise type(error)(f"layer {i}, {error}") from error
-        return grad_y
-
-    def slots(self):
-        """List (key, owner, attribute); the keys begin with the layer's number."""
-        return [
-            (f"{i}.{key}", owner, name)
-            for i, layer in enumerate(self.layers)
-            for key, owner, name in layer.slots()
-        ]
-
-    def modules(self):
-        """List the layers without sublayers."""
-        return [module for layer in self.layers for module in layer.modules()]
+            with _naming(f"layer {i}, "):
+                grad_output = layer.backward(grad_output)
+        return grad_output
 
 
 class CrossEntropyLoss:
-    """Mean cross-entropy of scores and labels, as `lenet_course.scratch.cross_entropy`.
+    """Mean cross-entropy of scores and labels.
 
     Examples
     --------
@@ -604,27 +493,20 @@ class CrossEntropyLoss:
     array([[ 0.5, -0.5]])
     """
 
-    def __init__(self):
-        self._kept = None
+    _kept = None
 
     def __repr__(self):
         return "CrossEntropyLoss()"
 
     def __call__(self, logits, target):
-        """Compute the loss.
-
-        Parameters
-        ----------
-        logits : array_like of float, shape (N, classes)
-        target : array_like of int, shape (N,)
+        """Compute the loss of logits (N, classes) and labels (N,).
 
         Raises
         ------
         FloatingPointError
             If the loss is not finite; nothing can be learnt from it.
-        ValueError, TypeError, IndexError
-            As `lenet_course.scratch.cross_entropy`.
         """
+        self._kept = None
         loss = scratch.cross_entropy(logits, target)
         if not np.isfinite(loss):
             bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))

@@ -1,48 +1,43 @@
 """How parameters move: the names, arguments and steps of ``torch.optim``, in NumPy.
 
-An optimizer keeps, for every parameter, what it remembers of earlier gradients. All of them
-change ``parameter.data`` in place.
+An optimizer takes ``net.parameters()`` and a learning rate, changes ``parameter.data`` in place,
+and keeps in `state`, for every parameter, what it remembers of earlier gradients. Each has a
+`weight_decay`; `eps` keeps a first step from a division by zero.
 """
 
 import math
 
 import numpy as np
 
-from lenet_course.scratch.nn import is_parameter
+from lenet_course.arguments import real_number, whole_number
+from lenet_course.scratch.nn import Parameter
 
 
 class Optimizer:
     """What all optimizers share; each defines `_update`.
 
-    Attributes
-    ----------
-    lr : float
-        The learning rate of the next step; a schedule changes it.
+    A schedule changes `lr`, the learning rate of the next step.
     """
 
     def __init__(self, parameters, lr, weight_decay):
         self.parameters = list(parameters)
-        if not self.parameters or not all(map(is_parameter, self.parameters)):
+        if not self.parameters or not all(isinstance(p, Parameter) for p in self.parameters):
             raise ValueError("give an optimizer net.parameters(), a list of at least one Parameter")
-        if lr < 0 or weight_decay < 0:
-            raise ValueError(f"lr={lr} and weight_decay={weight_decay} must not be negative")
-        self.lr, self.weight_decay, self.steps = lr, weight_decay, 0
-        self.memory = [{} for _ in self.parameters]
+        self.lr = real_number("lr", lr)
+        self.weight_decay = real_number("weight_decay", weight_decay)
+        self.state = [{} for _ in self.parameters]
 
     def step(self):
-        """Move every parameter that has a gradient.
-
-        Raises
-        ------
-        RuntimeError
-            If none has one: the backward pass is missing.
-        """
+        """Move every parameter that has a gradient; if none has, the backward pass is missing."""
         if all(parameter.grad is None for parameter in self.parameters):
             raise RuntimeError("no parameter has a gradient; call net.backward(...) before step()")
-        self.steps += 1
-        for parameter, memory in zip(self.parameters, self.memory, strict=True):
+        for parameter, state in zip(self.parameters, self.state, strict=True):
             if parameter.grad is not None:
-                self._update(parameter, memory)
+                if np.shape(parameter.grad) != parameter.data.shape:
+                    raise ValueError(
+                        f"the gradient of {parameter} has the shape {np.shape(parameter.grad)}"
+                    )
+                self._update(parameter, state)
 
     def zero_grad(self):
         """Forget all gradients."""
@@ -64,25 +59,12 @@ class SGD(Optimizer):
         velocity = momentum · velocity + grad
         data -= lr · velocity                          (Nesterov: grad + momentum · velocity)
 
-    Parameters
-    ----------
-    parameters : iterable of Parameter
-    lr : float
-    momentum : float
-        Share of the velocity that is kept.
-    weight_decay : float
-    nesterov : bool
-        Look one step of the velocity ahead; needs a momentum.
-
-    References
-    ----------
-    Polyak (1964), "Some methods of speeding up the convergence of iteration methods". Sutskever,
+    Polyak (1964), "Some methods of speeding up the convergence of iteration methods"; Sutskever,
     Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum in deep
-    learning", ICML; PyTorch's variant multiplies by lr after adding up.
+    learning", ICML. PyTorch's variant multiplies by lr after adding up.
 
     Examples
     --------
-    >>> from lenet_course.scratch.nn import Parameter
     >>> w = Parameter(np.array([1.0]))
     >>> w.grad = np.array([0.5])
     >>> SGD([w], lr=0.1).step()
@@ -92,15 +74,15 @@ class SGD(Optimizer):
 
     def __init__(self, parameters, lr=1e-3, momentum=0.0, weight_decay=0.0, nesterov=False):
         super().__init__(parameters, lr, weight_decay)
-        if nesterov and momentum <= 0:
+        self.momentum, self.nesterov = real_number("momentum", momentum, below=1), nesterov
+        if nesterov and momentum == 0:
             raise ValueError(f"nesterov looks ahead along the momentum, but momentum={momentum}")
-        self.momentum, self.nesterov = momentum, nesterov
 
-    def _update(self, parameter, memory):
+    def _update(self, parameter, state):
         step = self._decayed(parameter)
         if self.momentum:
-            velocity = self.momentum * memory.get("velocity", 0) + step
-            memory["velocity"] = velocity
+            velocity = self.momentum * state.get("velocity", 0) + step
+            state["velocity"] = velocity
             step = step + self.momentum * velocity if self.nesterov else velocity
         parameter.data -= self.lr * step
 
@@ -108,102 +90,53 @@ class SGD(Optimizer):
 class Adagrad(Optimizer):
     """Divide each number's step by the root of the sum of its squared gradients so far.
 
-    Parameters
-    ----------
-    parameters : iterable of Parameter
-    lr : float
-    weight_decay : float
-    eps : float
-        Keeps the first steps from a division by zero.
-
-    References
-    ----------
     Duchi, Hazan, Singer (2011), "Adaptive subgradient methods for online learning and stochastic
     optimization", JMLR 12.
-
-    Examples
-    --------
-    The first step is as long as `lr`, whatever the gradient:
-
-    >>> from lenet_course.scratch.nn import Parameter
-    >>> w = Parameter(np.array([1.0, 1.0]))
-    >>> w.grad = np.array([0.5, -50.0])
-    >>> Adagrad([w], lr=0.1).step()
-    >>> w.data
-    array([0.9, 1.1])
     """
 
     def __init__(self, parameters, lr=1e-2, weight_decay=0.0, eps=1e-10):
         super().__init__(parameters, lr, weight_decay)
-        self.eps = eps
+        self.eps = real_number("eps", eps)
 
-    def _update(self, parameter, memory):
+    def _update(self, parameter, state):
         grad = self._decayed(parameter)
-        memory["squares"] = memory.get("squares", 0) + grad * grad
-        parameter.data -= self.lr * grad / (np.sqrt(memory["squares"]) + self.eps)
+        state["squares"] = state.get("squares", 0) + grad * grad
+        parameter.data -= self.lr * grad / (np.sqrt(state["squares"]) + self.eps)
 
 
 class RMSprop(Optimizer):
-    """Divide each number's step by the root of a running mean of its squared gradients.
+    """Divide each number's step by the root of a running mean, which keeps the share `alpha`.
 
-    Parameters
-    ----------
-    parameters : iterable of Parameter
-    lr : float
-    alpha : float
-        Share of the running mean that is kept.
-    eps : float
-    weight_decay : float
-    momentum : float
-
-    References
-    ----------
     Tieleman, Hinton (2012), "Lecture 6.5: rmsprop", COURSERA: Neural networks for machine
     learning.
-
-    Examples
-    --------
-    >>> from lenet_course.scratch.nn import Parameter
-    >>> w = Parameter(np.array([1.0]))
-    >>> w.grad = np.array([0.5])
-    >>> RMSprop([w], lr=0.1, alpha=0.75).step()
-    >>> w.data.round(6)
-    array([0.8])
     """
 
     def __init__(self, parameters, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0):
         super().__init__(parameters, lr, weight_decay)
-        self.alpha, self.eps, self.momentum = alpha, eps, momentum
+        self.alpha, self.eps = real_number("alpha", alpha, below=1), real_number("eps", eps)
+        self.momentum = real_number("momentum", momentum, below=1)
 
-    def _update(self, parameter, memory):
+    def _update(self, parameter, state):
         grad = self._decayed(parameter)
-        squares = self.alpha * memory.get("squares", 0) + (1 - self.alpha) * grad * grad
-        memory["squares"] = squares
+        squares = self.alpha * state.get("squares", 0) + (1 - self.alpha) * grad * grad
+        state["squares"] = squares
         step = grad / (np.sqrt(squares) + self.eps)
         if self.momentum:
-            step = memory["velocity"] = self.momentum * memory.get("velocity", 0) + step
+            step = state["velocity"] = self.momentum * state.get("velocity", 0) + step
         parameter.data -= self.lr * step
 
 
 class Adam(Optimizer):
     """Momentum and a running mean of squares at once, both corrected for their start at 0.
 
-    Parameters
-    ----------
-    parameters : iterable of Parameter
-    lr : float
-    betas : (float, float)
-        Shares that the running means of the gradients and of their squares keep.
-    eps : float
-    weight_decay : float
+    The running means of the gradients and of their squares keep the two shares `betas`.
 
-    References
-    ----------
     Kingma, Ba (2015), "Adam: a method for stochastic optimization", ICLR, algorithm 1.
 
     Examples
     --------
-    >>> from lenet_course.scratch.nn import Parameter
+    The first step is as long as `lr`, whatever the gradient:
+
     >>> w = Parameter(np.array([1.0, 1.0]))
     >>> w.grad = np.array([0.5, -50.0])
     >>> Adam([w], lr=0.1).step()
@@ -213,55 +146,39 @@ class Adam(Optimizer):
 
     def __init__(self, parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(parameters, lr, weight_decay)
-        self.betas, self.eps = tuple(betas), eps
+        if np.shape(betas) != (2,):
+            raise ValueError(f"betas={betas!r} must be two numbers, such as (0.9, 0.999)")
+        self.betas = tuple(real_number(f"betas[{i}]", b, below=1) for i, b in enumerate(betas))
+        self.eps = real_number("eps", eps)
 
-    def _update(self, parameter, memory):
-        self._adapt(parameter, memory, self._decayed(parameter))
+    def _update(self, parameter, state):
+        self._adapt(parameter, state, self._decayed(parameter))
 
-    def _adapt(self, parameter, memory, grad):
+    def _adapt(self, parameter, state, grad):
         beta_1, beta_2 = self.betas
-        if not memory:
-            memory |= {"mean": np.zeros_like(grad), "squares": np.zeros_like(grad), "steps": 0}
-        memory["steps"] += 1
-        mean, squares = memory["mean"], memory["squares"]
+        if not state:
+            state |= {"mean": np.zeros_like(grad), "squares": np.zeros_like(grad), "steps": 0}
+        state["steps"] += 1
+        mean, squares = state["mean"], state["squares"]
         mean += (1 - beta_1) * (grad - mean)
         squares += (1 - beta_2) * (grad * grad - squares)
-        correction = 1 - beta_1 ** memory["steps"]
-        root = np.sqrt(squares) / math.sqrt(1 - beta_2 ** memory["steps"]) + self.eps
+        correction = 1 - beta_1 ** state["steps"]
+        root = np.sqrt(squares) / math.sqrt(1 - beta_2 ** state["steps"]) + self.eps
         parameter.data -= self.lr / correction * mean / root
 
 
 class AdamW(Adam):
     """Adam that shrinks the data themselves, data -= lr · weight_decay · data.
 
-    Parameters
-    ----------
-    parameters : iterable of Parameter
-    lr : float
-    betas : (float, float)
-    eps : float
-    weight_decay : float
-
-    References
-    ----------
     Loshchilov, Hutter (2019), "Decoupled weight decay regularization", ICLR, algorithm 2.
-
-    Examples
-    --------
-    >>> from lenet_course.scratch.nn import Parameter
-    >>> w = Parameter(np.array([1.0]))
-    >>> w.grad = np.array([0.0])
-    >>> AdamW([w], lr=0.1, weight_decay=0.5).step()
-    >>> w.data
-    array([0.95])
     """
 
     def __init__(self, parameters, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
-    def _update(self, parameter, memory):
+    def _update(self, parameter, state):
         parameter.data *= 1 - self.lr * self.weight_decay
-        self._adapt(parameter, memory, parameter.grad)
+        self._adapt(parameter, state, parameter.grad)
 
 
 class OneCycleLR:
@@ -271,32 +188,8 @@ class OneCycleLR:
     again (an SGD without momentum gets one by this, as in PyTorch). Call `step` after every step
     of the optimizer.
 
-    Parameters
-    ----------
-    optimizer : Optimizer
-    max_lr : float
-        The highest learning rate.
-    total_steps : int
-        Number of training steps in all.
-
-    Raises
-    ------
-    ValueError
-        If `total_steps` is below 1, or `step` is called more often than that. The last of these
-        calls sets a rate that no step uses; it is allowed, so that a loop needs no exception.
-
-    References
-    ----------
     Smith, Topin (2019), "Super-convergence". The defaults are those of
     ``torch.optim.lr_scheduler.OneCycleLR``.
-
-    Examples
-    --------
-    >>> from lenet_course.scratch.nn import Parameter
-    >>> optimizer = SGD([Parameter(np.ones(1))])
-    >>> schedule = OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
-    >>> print(f"{optimizer.lr:.2f}")
-    0.04
     """
 
     INITIAL_SHARE, FINAL_SHARE = 1 / 25, 1 / 25e4
@@ -304,15 +197,21 @@ class OneCycleLR:
     RISING_SHARE = 0.3
 
     def __init__(self, optimizer, max_lr, total_steps):
-        if total_steps < 1:
-            raise ValueError(f"total_steps must be at least 1, got {total_steps}")
-        self.optimizer, self.max_lr, self.total_steps = optimizer, max_lr, total_steps
-        self.peak = self.RISING_SHARE * total_steps - 1
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"give an optimizer of scratch.optim, not {type(optimizer)}")
+        self.optimizer = optimizer
+        self.max_lr = real_number("max_lr", max_lr)
+        self.total_steps = whole_number("total_steps", total_steps)
+        self.peak = self.RISING_SHARE * self.total_steps - 1
         self.steps = -1
         self.step()
 
     def step(self):
-        """Set learning rate and momentum of the next step."""
+        """Set learning rate and momentum of the next step.
+
+        The last of `total_steps` calls sets a rate that no step uses; it is allowed, so that a
+        loop needs no exception. More calls are a ValueError.
+        """
         if self.steps >= self.total_steps:
             raise ValueError(f"this schedule was made for {self.total_steps} steps, not for more")
         self.steps += 1
