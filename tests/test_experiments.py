@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from dataclasses import asdict, replace
 from types import SimpleNamespace
@@ -373,6 +374,7 @@ def test_the_runner_trains_and_stores_what_is_missing(experiment, capsys):
         *("command", "date", "commit", "processor", "python", "torch", "numpy", "arguments")
     }
     assert about["arguments"] == asdict(tiny(n_images=20))
+    assert re.fullmatch("[0-9a-f]{40}(-dirty)?|unknown", about["commit"])
 
 
 def test_ctrl_c_keeps_the_finished_runs(experiment, monkeypatch):
