@@ -23,6 +23,7 @@ from scratch_helpers import (
 from torch.nn import functional as F
 
 from lenet_course import scratch
+from lenet_course.scratch import functional
 from lenet_course.scratch.arrays import pad, require_axes, windows
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # such as overflow in exp
@@ -95,6 +96,13 @@ def test_conv2d_of_any_geometry(conv, geometry, channels, bias, dtype, seed):
     shapes = [(N, C, *size), (C_out, C, *kernel), (C_out,)][: 2 + bias]
     arrays = [numbers(*shape, seed=seed + i, dtype=dtype) for i, shape in enumerate(shapes)]
     assert_conv_close(conv, *arrays, **arguments)
+
+
+@pytest.mark.parametrize("fits", [1, 2, 3])  # images; the last group lacks some of two and three
+def test_conv2d_of_a_batch_larger_than_the_cache(monkeypatch, fits):
+    x, weight, bias = numbers(5, 2, 6, 7), numbers(3, 2, 2, 3, seed=1), numbers(3, seed=2)
+    monkeypatch.setattr(functional, "CACHE", fits * x.itemsize * 2 * 2 * 3 * 7 * 7)  # 7×7 places
+    assert_conv_close(scratch.conv2d, x, weight, bias, padding=1)
 
 
 @convolutions

@@ -20,6 +20,7 @@ from scratch_helpers import (
 from torch.nn import functional as F
 
 from lenet_course import scratch
+from lenet_course.scratch import functional
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -85,6 +86,13 @@ def check_conv(x, weight, **arguments):
 def test_conv2d_backward_of_known_cases(x_shape, weight_shape, arguments, dtype):
     x, weight = numbers(*x_shape, dtype=dtype), numbers(*weight_shape, seed=1, dtype=dtype)
     check_conv(x, weight, **arguments)
+
+
+@pytest.mark.parametrize("fits", [1, 2, 3])  # images; the last group lacks some of two and three
+def test_conv2d_backward_of_a_batch_larger_than_the_cache(monkeypatch, fits):
+    x, weight = numbers(5, 2, 6, 7), numbers(3, 2, 2, 3, seed=1)
+    monkeypatch.setattr(functional, "CACHE", fits * x.itemsize * 2 * 2 * 3 * 7 * 7)  # 7×7 places
+    check_conv(x, weight, padding=1)
 
 
 @many

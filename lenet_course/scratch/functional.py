@@ -148,13 +148,13 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     x, weight, bias, places = _conv_arguments(x, weight, bias, stride, padding, dilation)
     out = np.empty((len(x), len(weight), *places), x.dtype)
     kernels = weight.reshape(len(weight), -1)  # (C_out, C·KH·KW)
-    work = _Columns(x, weight.shape[2:], stride, padding, dilation)
+    work = _Columns(x, weight.shape[2:], places, stride, padding, dilation)
     for images in work.groups:
         products = kernels @ work.gather(x[images])  # (C_out, OH·OW·G)
+        if bias is not None:
+            products += bias[:, None]
         products = products.reshape(len(weight), *places, -1).transpose(3, 0, 1, 2)
         out[images] = products[: len(out[images])]
-    if bias is not None:
-        out += bias[:, None, None]
     return out
 
 
@@ -187,12 +187,12 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1):
     require_shape("grad_output", grad_output, (len(x), len(weight), *places))
     kernels = weight.reshape(len(weight), -1)  # (C_out, C·KH·KW)
     grad_weight, grad_x = np.zeros_like(kernels), np.empty(x.shape, x.dtype)
-    work = _Columns(x, weight.shape[2:], stride, padding, dilation)
+    work = _Columns(x, weight.shape[2:], places, stride, padding, dilation)
     gradients = np.zeros((len(kernels), work.matrix.shape[1]), x.dtype)  # (C_out, OH·OW·G)
     last = gradients.reshape(len(kernels), *places, -1).transpose(3, 0, 1, 2)
     for images in work.groups:
         n = len(x[images])
-        last[:n], last[n:] = grad_output[images], 0
+        last[:n] = grad_output[images]  # those of images that lack meet zeros
         columns = work.gather(x[images])
         grad_weight += gradients @ columns.T
         np.matmul(kernels.T, gradients, out=columns)
@@ -223,20 +223,19 @@ class _Columns:
     in one long run, however small the images are.
     """
 
-    def __init__(self, x, kernel, stride, padding, dilation):
+    def __init__(self, x, kernel, places, stride, padding, dilation):
         (top, bottom), (left, right) = padding_per_side(kernel, padding, dilation)
         N, C, H, W = x.shape
-        OH, OW = conv_output_size((H, W), kernel, stride, padding, dilation)
-        rows = C * math.prod(kernel)
-        rounds = math.ceil(N * rows * OH * OW * x.itemsize / CACHE)
+        rows, columns = C * math.prod(kernel), math.prod(places)  # of one image
+        rounds = math.ceil(N * rows * columns * x.itemsize / CACHE)
         G = math.ceil(N / max(1, rounds))
         self.groups = [slice(n, n + G) for n in range(0, N, max(1, G))]
         padded = np.zeros((C, top + H + bottom, left + W + right, G), x.dtype)
         self.padded = padded.transpose(3, 0, 1, 2)
         self.inside = self.padded[:, :, top : top + H, left : left + W]
         self.windows = windows(self.padded, kernel, stride, dilation, writeable=True)
-        self.matrix = np.empty((rows, OH * OW * G), x.dtype)
-        self.entries = self.matrix.reshape(C, *kernel, OH, OW, G).transpose(5, 0, 1, 2, 3, 4)
+        self.matrix = np.empty((rows, columns * G), x.dtype)
+        self.entries = self.matrix.reshape(C, *kernel, *places, G).transpose(5, 0, 1, 2, 3, 4)
 
     def gather(self, x):
         """Copy all windows of at most G images into the matrix; images that lack are zeros."""
