@@ -18,7 +18,7 @@ export MALLOC_TRIM_THRESHOLD_ = 1073741824
 export OPENBLAS_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book lab test test-full test-browser execute lint bench experiment clean
+.PHONY: help book lab test test-full test-browser execute furniture lint bench experiment clean
 
 help:  ## list these commands
 	@awk -F ':.*##' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ book: $(READY)  ## build the book into _build/html
 	@echo "Open file://$(CURDIR)/_build/html/index.html"
 
 lab: $(READY)  ## open the chapters in JupyterLab
-	$(BIN)/jupyter lab chapters
+	$(BIN)/jupyter lab --config=tools/lab/config.py chapters
 
 # Two processes with one thread each: two trainings with two threads each would slow each other.
 test: export OMP_NUM_THREADS = 1
@@ -53,7 +53,10 @@ test-browser: book  ## open every page of the book in a real browser
 	$(BIN)/python -m pytest tests/browser
 
 execute: $(READY)  ## re-run the notebooks on the full data and store them (CHAPTERS=chapters/12_output_size.ipynb for one)
-	LENET_COURSE_DATA=full $(BIN)/python tools/execute_notebooks.py $(CHAPTERS)
+	LENET_COURSE_DATA=full $(BIN)/python -m tools.execute_notebooks $(CHAPTERS)
+
+furniture: $(READY)  ## renew captions, folds and references for JupyterLab in the notebooks; runs no code
+	$(BIN)/python -m tools.execute_notebooks --furniture $(CHAPTERS)
 
 lint: $(READY)  ## check the style of code and notebooks
 	$(BIN)/ruff check .

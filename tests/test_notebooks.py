@@ -1,6 +1,5 @@
 """Guards on the stored notebooks: run in order, on the full data, by the code they show."""
 
-import copy
 import re
 import statistics
 from pathlib import Path
@@ -8,13 +7,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools.execute_notebooks import code_hash, fold_solutions
+from tools.execute_notebooks import code_cells, code_hash, is_fresh
+from tools.jupyterlab import author_cells
+from tools.references import link_faults, read_book
 
-CHAPTERS = sorted((Path(__file__).parent.parent / "chapters").glob("*.ipynb"))
-
-
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+ROOT = Path(__file__).parent.parent
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+DIRECTIVE = re.compile(r"(?ms)^(`{3,}|:{3,}).*?^\1")
 
 
 def faults(notebook):
@@ -26,6 +25,8 @@ def faults(notebook):
         found.append("not run once from top to bottom")
     if any(out.output_type == "error" for cell in cells for out in cell.outputs):
         found.append("stores an error")
+    if any(out.get("name") == "stderr" for cell in cells for out in cell.outputs):
+        found.append("stores what went to stderr")
     if stored.get("data") != "full":
         found.append("not executed on the full data")
     if stored.get("code_sha256") != code_hash(notebook):
@@ -38,15 +39,10 @@ def style_faults(notebook):
     found = []
     cells = code_cells(notebook)
     lengths = sorted(len([x for x in cell.source.splitlines() if x.strip()]) for cell in cells)
-    texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    headings = [
-        line
-        for cell in texts
-        for line in re.sub(r"(?ms)^(`{3,}|:{3,}).*?^\1", "", cell.source).splitlines()
-        if re.match(r"# ", line)
-    ]
-    if len(headings) != 1:
-        found.append(f"{len(headings)} H1 headings instead of one")
+    texts = [cell.source for cell in author_cells(notebook) if cell.cell_type == "markdown"]
+    headings = sum(len(re.findall(r"(?m)^# ", DIRECTIVE.sub("", text))) for text in texts)
+    if headings != 1:
+        found.append(f"{headings} H1 headings instead of one")
     if statistics.median(lengths) > 5:
         found.append(f"half of its code cells are longer than {statistics.median(lengths)} lines")
     if sum(n > 20 for n in lengths) > len(lengths) / 10:
@@ -55,30 +51,19 @@ def style_faults(notebook):
         found.append(f"a code cell of {lengths[-1]} lines")
     if not any("claim(" in cell.source for cell in cells):
         found.append("no claim")
-    exercises = sum(len(re.findall(r"^`{3,}\{exercise\}", cell.source, re.M)) for cell in texts)
-    if not 3 <= exercises <= 5:
-        found.append(f"{exercises} exercises instead of three to five")
+    exercises = [
+        block[0] for text in texts for block in DIRECTIVE.finditer(text) if "{exercise}" in block[0]
+    ]
+    if not 3 <= len(exercises) <= 5:
+        found.append(f"{len(exercises)} exercises instead of three to five")
+    roles = re.findall(r"\{(?:cite|doc)\b[^}]*\}`[^`]*`", "\n".join(texts))
+    found += [f"JupyterLab does not show {role}: write it as a link" for role in roles]
     return found
 
 
-def test_solutions_are_folded_and_nothing_else():
-    text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            code("x = 1"),
-            text("```{solution-start} ex-a\n```"),
-            code("x = 2"),
-            text("Because:"),
-            code("x = 3"),
-            text("```{solution-end}\n```\n\n## Next"),
-            code("x = 4"),
-            text("```{solution-end}\n```\n```{solution-start} ex-b\n```"),
-            code("x = 5"),
-        ]
-    )
-    fold_solutions(notebook)
-    folded = [cell.source for cell in code_cells(notebook) if "jupyter" in cell.metadata]
-    assert folded == ["x = 2", "x = 3", "x = 5"]
+@pytest.fixture(scope="module")
+def book():
+    return read_book(ROOT)
 
 
 @pytest.fixture
@@ -100,10 +85,12 @@ def test_there_are_notebooks():
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_stored_notebook(path):
+def test_stored_notebook(path, book):
     notebook = nbformat.read(path, as_version=4)
     assert faults(notebook) == []
     assert style_faults(notebook) == []
+    assert [fault for cell in notebook.cells for fault in link_faults(cell.source, book)] == []
+    assert is_fresh(path, book), "captions, folds or references are stale: run `make furniture`"
 
 
 def test_the_guard_accepts_a_good_notebook(good):
@@ -123,6 +110,7 @@ def on_sample(notebook):
 
 
 ERROR = nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
+STDERR = nbformat.v4.new_output("stream", name="stderr", text="50 %")
 
 
 @pytest.mark.parametrize(
@@ -131,15 +119,15 @@ ERROR = nbformat.v4.new_output("error", ename="E", evalue="", traceback=[])
         (edit(execution_count=2), "top to bottom"),
         (edit(execution_count=None), "top to bottom"),
         (edit(outputs=[ERROR]), "stores an error"),
+        (edit(outputs=[STDERR]), "stores what went to stderr"),
         (edit(source='claim("two", 2 == 2)'), "its code changed"),
         (on_sample, "not executed on the full data"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_guard_rejects(good, spoil, message):
-    notebook = copy.deepcopy(good)
-    spoil(notebook)
-    assert any(message in fault for fault in faults(notebook))
+    spoil(good)
+    assert any(message in fault for fault in faults(good))
 
 
 @pytest.mark.parametrize(
@@ -147,6 +135,8 @@ def test_the_guard_rejects(good, spoil, message):
     [
         (0, "# One\n# Two", "2 H1 headings"),
         (0, "# Without exercises", "0 exercises"),
+        (0, "# By {cite:t}`x`", "JupyterLab does not show {cite:t}`x`"),
+        (0, "# See {doc}`x`", "JupyterLab does not show {doc}`x`"),
         (1, "\n".join(["x = 1"] * 41), "41 lines"),
         (1, "x = 1", "no claim"),
     ],
