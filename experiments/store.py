@@ -49,9 +49,15 @@ def circumstances():
 
 
 def _commit():
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """Name the commit, and whether anything but the stored runs was changed since."""
+
+    def git(*arguments):
+        command, root = ["git", *arguments], Path(__file__).parent.parent
+        return subprocess.check_output(command, cwd=root, text=True, stderr=subprocess.DEVNULL)
+
     try:
-        return subprocess.check_output(command, cwd=Path(__file__).parent, text=True).strip()
+        changed = git("status", "--porcelain", "-uno", "--", ":!experiments/results")
+        return git("rev-parse", "HEAD").strip() + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

@@ -90,16 +90,8 @@ def load(path):
 def records(path):
     """Read stored runs as they stand in the file, one JSON object a line.
 
-    Returns
-    -------
-    list of dict
-        Each with ``setting``, ``seed``, ``result`` (what was measured) and ``about`` (how:
-        arguments, command, commit, processor, versions).
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If there is no such file, or a line is no run.
+    Each is a dict with ``setting``, ``seed``, ``result`` (what was measured) and ``about`` (how:
+    arguments, command, commit, processor, versions).
     """
     path = Path(path)
     if not path.is_file():
@@ -123,9 +115,9 @@ def _checked(seeds):
         seeds = tuple(seeds)
     except TypeError:
         raise TypeError(f"seeds={seeds!r}: give several, such as seeds=[0, 1, 2]") from None
-    seeds = tuple(whole_number("seed", seed, least=0) for seed in seeds)
     if not seeds:
         raise ValueError("give at least one seed, such as seeds=[0, 1, 2]")
+    seeds = tuple(whole_number("seed", seed, least=0) for seed in seeds)
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"the same seed twice gives the same run twice, got {list(seeds)}")
     return seeds

@@ -14,7 +14,7 @@ def draw(seed):
 
 
 def test_each_seed_gives_a_row():
-    result = runs.repeat(draw, seeds=[3, 1, 2])
+    result = runs.repeat(draw, seeds=np.array([3, 1, 2]))
     assert result.seeds == (3, 1, 2)
     assert result["one"].shape == (3,)
     assert result["curve"].shape == (3, 4)
