@@ -10,6 +10,8 @@ import nbformat
 import pytest
 import yaml
 
+from tools.jupyterlab import author_cells
+
 ROOT = Path(__file__).parents[1]
 CJK = re.compile(r"[\u4e00-\u9fff]")
 EXERCISE = re.compile(r"^[`:]{3,}\{exercise(?:-start)?\}.*\n(?:\s*:.*\n)*?\s*:label:\s*(\S+)", re.M)
@@ -28,7 +30,7 @@ FROM_ELSEWHERE = re.compile(
 def text_of(path):
     """Return a page's Markdown, code and listings left out."""
     if path.suffix == ".ipynb":
-        cells = nbformat.read(path, as_version=4).cells
+        cells = author_cells(nbformat.read(path, as_version=4))
         text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown") + "\n"
     else:
         text = path.read_text(encoding="utf-8")

@@ -320,8 +320,8 @@ def tolerance(setting):
     without batch norm differed by at most 4e-6; the others by up to 1e-5 at the third step, 5e-4
     at the tenth (2e-3 with channels first) and 8e-3 at the last. All stayed below 0.4 of the
     tolerance. Without shuffling, with another seed, with an order that ignores it, or normalized
-    twice, every run is at least 3 times beyond it. Without zero_grad 25 of 26 settings are beyond it; with a
-    schedule that never steps 5 of the 6 on CIFAR-10 that have one, with another peak 4.
+    twice, every run is at least 3 times beyond it. Without zero_grad 25 of 26 settings are beyond
+    it; with a schedule that never steps 5 of the 6 on CIFAR-10 that have one, with another peak 4.
     """
     if getattr(setting, "one_cycle", False) and not setting.model.get("batch_norm"):
         return np.full(store.FIRST, 3e-5)

@@ -1,5 +1,6 @@
 """Guards on the stored notebooks: run in order, on the full data, by the code they show."""
 
+import ast
 import re
 import statistics
 from pathlib import Path
@@ -38,17 +39,21 @@ def style_faults(notebook):
     """List where a notebook leaves the house style that can be counted."""
     found = []
     cells = code_cells(notebook)
-    lengths = sorted(len([x for x in cell.source.splitlines() if x.strip()]) for cell in cells)
+    lengths = [len([x for x in cell.source.splitlines() if x.strip()]) for cell in cells]
+    statements = sorted(
+        sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(cell.source)))
+        for cell in cells
+    )
     texts = [cell.source for cell in author_cells(notebook) if cell.cell_type == "markdown"]
     headings = sum(len(re.findall(r"(?m)^# ", DIRECTIVE.sub("", text))) for text in texts)
     if headings != 1:
         found.append(f"{headings} H1 headings instead of one")
-    if statistics.median(lengths) > 5:
-        found.append(f"half of its code cells are longer than {statistics.median(lengths)} lines")
+    if statistics.median(statements) > 5:
+        found.append(f"half of its code cells have {statistics.median(statements)} statements")
     if sum(n > 20 for n in lengths) > len(lengths) / 10:
         found.append("more than one code cell in ten is longer than 20 lines")
-    if lengths[-1] > 40:
-        found.append(f"a code cell of {lengths[-1]} lines")
+    if max(lengths) > 40:
+        found.append(f"a code cell of {max(lengths)} lines")
     if not any("claim(" in cell.source for cell in cells):
         found.append("no claim")
     exercises = [
@@ -137,6 +142,7 @@ def test_the_guard_rejects(good, spoil, message):
         (0, "# Without exercises", "0 exercises"),
         (0, "# By {cite:t}`x`", "JupyterLab does not show {cite:t}`x`"),
         (0, "# See {doc}`x`", "JupyterLab does not show {doc}`x`"),
+        (1, "\n".join(["x = 1"] * 6), "6 statements"),
         (1, "\n".join(["x = 1"] * 41), "41 lines"),
         (1, "x = 1", "no claim"),
     ],

@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from tools.folding import fold_labels
 from tools.jupyterlab import author_cells, furnish
 from tools.references import is_generated, read_book
 
@@ -99,6 +100,7 @@ def main(arguments):
 
 
 def _furnish(notebook, path, book):
+    fold_labels(notebook)
     furnish(notebook, path.stem, book)
 
 
