@@ -17,7 +17,7 @@ class Runs:
     ----------
     seeds : tuple of int
         The S seeds, one for each run.
-    values : dict of str to ndarray
+    values : dict
         For each measured quantity the runs' values, shape (S, ...); ``runs["name"]`` gives one.
     """
 

@@ -180,7 +180,7 @@ def test_answers_stand_open_on_paper(chapter):
         (e) => e.checkVisibility({contentVisibilityAuto: true}) ? e.offsetHeight : 0)"""
     assert set(page.evaluate(heights)) == {0}
     page.emulate_media(media="print")
-    assert min(page.evaluate(heights)) > 20
+    page.wait_for_function(f"Math.min(...{heights}) > 20")
 
 
 def shown_code(page):
