@@ -71,7 +71,7 @@ __all__ = [
     "tanh_backward",
 ]
 
-CACHE = 2**21  # bytes of columns that one matrix product of a convolution reads
+CACHE = 2**22  # bytes of columns that one matrix product of a convolution reads
 
 
 # --- convolution
