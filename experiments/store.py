@@ -1,6 +1,7 @@
 """Keeping runs: one JSON object a line, with the first losses and how the run was made."""
 
 import json
+import os
 import platform
 import subprocess
 import time
@@ -81,23 +82,26 @@ def add_run(path, setting, seed, result, about):
     """Append one run to a file, so that an interrupted experiment loses only the run it was at."""
     end_line(path)
     record = {"setting": setting, "seed": seed, "result": result, "about": about}
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+    except OSError as error:
+        raise OSError(error.errno, f"cannot store the run: {error.strerror}", str(path)) from error
 
 
 def end_line(path):
     """End the file's last line; half a line, left by a crash, goes with a warning instead."""
     content = path.read_bytes() if path.exists() else b""
-    whole, _, last = content.rpartition(b"\n")
+    last = content.rpartition(b"\n")[2]
     if not last:
         return
     try:
         json.loads(last)
-        content += b"\n"
+        with path.open("ab") as file:
+            file.write(b"\n")
     except ValueError:
         warnings.warn(
             f"{path} ended in half a run: {last[:60]!r} …; it is deleted, and the run is missing",
             stacklevel=3,
         )
-        content = whole + b"\n" if whole else b""
-    path.write_bytes(content)
+        os.truncate(path, len(content) - len(last))  # the whole runs before it are not touched

@@ -25,9 +25,10 @@ def whole_number(name, value, least=1):
             raise TypeError
         number = index(value)
     except TypeError:
+        remedy = "; write it without a decimal point, and divide with //"
         raise TypeError(
-            f"{name}={value!r} is not a whole number ({type(value).__name__}); "
-            "write it without a decimal point, and divide with //"
+            f"{name}={value!r} is not a whole number ({type(value).__name__})"
+            + remedy * isinstance(value, float)
         ) from None
     if number < least:
         raise ValueError(f"{name}={number} is too small; use {least} or more")
@@ -47,6 +48,8 @@ def real_number(name, value, least=0.0, below=math.inf):
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}={value!r} is not a number ({type(value).__name__})")
     if not least <= value < below:  # NaN is out of every range
-        limits = f"of {least:g} or more" if below == math.inf else f"from {least:g} to {below:g}"
+        limits = f"from {least:g} to {below:g}, without {below:g} itself"
+        if below == math.inf:
+            limits = f"of {least:g} or more"
         raise ValueError(f"{name}={value} is out of range; use a finite number {limits}")
     return float(value)

@@ -61,7 +61,7 @@ def _problem(function, case):
     except Exception as error:
         return f"raised {type(error).__name__}: {error}"
     if result is None:
-        return "returned None; is a return missing?"
+        return "returned None; perhaps a return is missing"
     try:
         numbers = np.asarray(result)
     except (ValueError, RuntimeError):  # rows of several lengths, tensors with a gradient

@@ -42,7 +42,7 @@ def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
     kernels = pair("kernel_size", kernel_size)
     strides = pair("stride", stride)
     dilations = pair("dilation", dilation)
-    if padding == "same" and strides != (1, 1):
+    if isinstance(padding, str) and padding == "same" and strides != (1, 1):
         raise ValueError(
             f"padding='same' needs stride=1, but stride is {stride!r}; "
             "give the padding as a number, such as kernel_size // 2"
@@ -64,16 +64,17 @@ def padding_per_side(kernel_size, padding=0, dilation=1):
     """
     kernels = pair("kernel_size", kernel_size)
     dilations = pair("dilation", dilation)
-    if padding == "same":
+    if not isinstance(padding, str):
+        sides = tuple((amount, amount) for amount in pair("padding", padding, least=0))
+    elif padding == "same":
         totals = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
         sides = tuple((total // 2, total - total // 2) for total in totals)
-    elif isinstance(padding, str) and padding != "valid":
+    elif padding == "valid":
+        sides = ((0, 0), (0, 0))
+    else:
         raise ValueError(
             f"padding={padding!r} is unknown; use a number, a pair (H, W), 'same' or 'valid'"
         )
-    else:
-        amounts = pair("padding", 0 if padding == "valid" else padding, least=0)
-        sides = tuple((amount, amount) for amount in amounts)
     return sides if _any_pair(kernel_size, padding, dilation) else sides[0]
 
 

@@ -13,7 +13,7 @@ import math
 import os
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 from tqdm import tqdm
 
-from lenet_course.arguments import whole_number
+from lenet_course.arguments import real_number, whole_number
 
 
 @dataclass
@@ -94,7 +94,7 @@ def one_cycle(model, steps, max_lr, weight_decay=0.01):
     the optimizer and its schedule. Smith, Topin (2019), "Super-convergence"; Loshchilov, Hutter
     (2019), "Decoupled weight decay regularization".
     """
-    steps = whole_number("steps", steps)
+    steps, max_lr = whole_number("steps", steps), real_number("max_lr", max_lr)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=max_lr, weight_decay=weight_decay, fused=True
     )
@@ -245,6 +245,13 @@ def _one_pass(model, batches, loss_function, device, step=None):
     for x, y in batches:
         _check_tensor("images", x)
         _check_tensor("labels", y)
+        if y.shape != x.shape[:1] or y.is_floating_point():
+            raise ValueError(
+                f"{len(x)} images need labels of shape ({len(x)},), whole numbers, but have "
+                f"{y.dtype} of shape {tuple(y.shape)}; y.argmax(dim=1) makes them of one-hot rows"
+            )
+        if len(y) == 0:
+            continue
         x, y = x.to(device), y.to(device)
         logits = _logits(model, x)
         loss = _loss(loss_function, logits, y)
@@ -299,7 +306,8 @@ def save(model, path):
     except OSError as error:  # that of a full disk has no path
         raise OSError(error.errno, f"cannot save weights: {error.strerror}", str(path)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that is under way says more
+            part.unlink()
 
 
 def load(model, path):
@@ -326,6 +334,7 @@ def load(model, path):
             f"the weights in {path} are another network's; build the model with the arguments "
             "it was saved with. " + "; ".join(differences)
         )
+    weights = {key: value.to(model.state_dict()[key].dtype) for key, value in weights.items()}
     broken = [key for key, value in weights.items() if not value.isfinite().all()]
     if broken:
         raise ValueError(f"weights in {path} are nan or infinite: {', '.join(broken)}")

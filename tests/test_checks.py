@@ -53,7 +53,7 @@ def in_place(x):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: None, r"case 1 of 3: <lambda>\(2\) returned None; is a return missing"),
+        (lambda x: None, r"case 1 of 3: <lambda>\(2\) returned None; perhaps a return is missing"),
         (lambda x: "4", "returned '4', which is not numbers; expected 4"),
         (lambda x: [[1], [1, 2]], r"returned \[\[1\], \[1, 2\]\], which is not numbers"),
         (lambda x: 4 + 0j, r"returned \(4\+0j\), which is not numbers"),

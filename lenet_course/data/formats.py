@@ -58,6 +58,8 @@ class Split:
     def __post_init__(self):
         """Keep read-only views, so that neither side can change the other's numbers."""
         images, labels = np.asarray(self.images).view(), np.asarray(self.labels)
+        if images.ndim != 3 and images.shape[3:] != (3,):
+            raise ValueError(f"images {images.shape} are not of shape (N, H, W) or (N, H, W, 3).")
         if images.dtype != np.uint8:
             raise ValueError(f"images={images.dtype}: pixels are uint8, from 0 to 255.")
         if labels.dtype.kind not in "iu":
@@ -68,9 +70,10 @@ class Split:
             raise ValueError(
                 f"{len(images)} images but labels of shape {labels.shape}; give one label an image."
             )
+        labels = labels.astype(np.int64)
         if len(labels) and labels.min() < 0:
             raise ValueError(f"The label {labels.min()} is no class; classes count from 0.")
-        for name, array in (("images", images), ("labels", labels.astype(np.int64))):
+        for name, array in (("images", images), ("labels", labels)):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 

@@ -103,8 +103,11 @@ def normalize(x, mean, std):
             raise ValueError(
                 f"{name} has {len(numbers)} numbers for {x.shape[1]} channels; give one a channel."
             )
-    if not (std > 0).all():
-        raise ValueError(f"Each std must be positive, not {std.tolist()}.")
+    if not (mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
+        raise ValueError(
+            f"Each std must be positive and finite and each mean finite, not {std.tolist()} and "
+            f"{mean.tolist()}."
+        )
     return (x - mean[:, None, None]).div_(std[:, None, None])
 
 
@@ -249,8 +252,10 @@ def check_pairs(x, y):
     """Raise an error unless there is one label an image, both as tensors."""
     check_tensor("x", x)
     check_tensor("y", y)
-    if len(x) != len(y):
-        raise ValueError(f"{len(x)} images but {len(y)} labels; give one label an image.")
+    if y.ndim != 1 or x.shape[:1] != y.shape:
+        raise ValueError(
+            f"x of shape {tuple(x.shape)} but y of shape {tuple(y.shape)}; give one label an image."
+        )
     if len(x) == 0:
         raise ValueError("There are no images.")
 

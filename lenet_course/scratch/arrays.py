@@ -26,7 +26,7 @@ def floats(**arrays):
             elif values.dtype != dtype:
                 raise TypeError(
                     f"{first} holds {dtype} but {name} holds {values.dtype}; "
-                    f"convert one: {name}.astype(np.{dtype})"
+                    f"convert one: {first}.astype(np.{values.dtype}) or {name}.astype(np.{dtype})"
                 )
         checked.append(values)
     return checked

@@ -415,7 +415,7 @@ def relu_backward(grad_output, x):
     """
     grad_output, x = floats(grad_output=grad_output, x=x)
     require_shape("grad_output", grad_output, x.shape)
-    return grad_output * (x > 0)
+    return grad_output * ~(x <= 0)  # NaN passes
 
 
 def sigmoid_backward(grad_output, out):
