@@ -1,5 +1,7 @@
 """Optimizers and the schedule in NumPy: a hundred steps along torch.optim's trajectories."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -66,7 +68,7 @@ def test_a_hundred_steps_stay_with_torch(case):
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_the_defaults_are_torchs(name):
-    trajectories(name, {"lr": 0.1} if name == "SGD" else {}, steps=100)
+    trajectories(name, {"lr": 0.1} if name == "SGD" else {})
 
 
 @pytest.mark.parametrize("case", ["SGD", "momentum", "AdamW"])
@@ -99,26 +101,30 @@ def test_a_parameter_without_gradient_stays():
     assert moved.grad is None
 
 
-def test_float32_stays_float32():
-    for name in DEFAULTS:
-        parameter = Parameter(np.ones(2, np.float32))
-        parameter.grad = np.ones(2, np.float32)
-        optimizer = getattr(optim, name)([parameter], lr=0.1)
-        for _ in range(2):
-            optimizer.step()
-        assert parameter.data.dtype == np.float32
-        kept = [value for value in optimizer.state[0].values() if isinstance(value, np.ndarray)]
-        assert all(array.dtype == np.float32 for array in kept)
+@pytest.mark.parametrize("case", CASES)
+def test_float32_stays_float32_and_the_gradient_as_it_was(case):
+    name, arguments = CASES[case]
+    parameter = Parameter(np.ones(2, np.float32))
+    parameter.grad = np.ones(2, np.float32)
+    optimizer = getattr(optim, name)([parameter], **arguments)
+    for _ in range(3):
+        optimizer.step()
+    assert (parameter.grad == 1).all()
+    kept = [value for value in optimizer.state[0].values() if isinstance(value, np.ndarray)]
+    assert all(array.dtype == np.float32 for array in [parameter.data, *kept])
 
 
-def test_steps_do_not_change_the_gradient():
-    for name, arguments in CASES.values():
-        parameter = Parameter(np.ones(2))
-        parameter.grad = np.ones(2)
-        optimizer = getattr(optim, name)([parameter], **arguments)
-        for _ in range(3):
-            optimizer.step()
-        assert (parameter.grad == 1).all()
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_every_number_has_a_range(name):
+    make = getattr(optim, name)
+    for argument, given in inspect.signature(make).parameters.items():
+        if isinstance(given.default, float):
+            wrong = [-1, np.nan, np.inf] + [1] * (argument in ("momentum", "alpha"))
+            for value in wrong:
+                with pytest.raises(ValueError, match=f"{argument}={value} is out of range"):
+                    make([P], **{argument: value})
+            with pytest.raises(TypeError, match=f"{argument}='0.1' is not a number"):
+                make([P], **{argument: "0.1"})
 
 
 @pytest.mark.parametrize(
@@ -126,21 +132,11 @@ def test_steps_do_not_change_the_gradient():
     [
         (lambda: optim.SGD([]), ValueError, r"net.parameters\(\)"),
         (lambda: optim.SGD([np.ones(2)]), ValueError, "at least one Parameter"),
-        (lambda: optim.SGD([P], lr=-1), ValueError, "lr=-1 .* 0 or more"),
-        (lambda: optim.SGD([P], lr=np.nan), ValueError, "lr=nan"),
-        (lambda: optim.SGD([P], lr="0.1"), TypeError, "lr='0.1' is not a number"),
-        (lambda: optim.SGD([P], momentum=2), ValueError, "momentum=2 .* from 0 to 1"),
         (lambda: optim.SGD([P], nesterov=True), ValueError, "momentum=0.0"),
-        (lambda: optim.Adagrad([P], weight_decay=-1), ValueError, "weight_decay=-1"),
-        (lambda: optim.Adagrad([P], eps=np.inf), ValueError, "eps=inf"),
-        (lambda: optim.RMSprop([P], alpha=1), ValueError, "alpha=1"),
-        (lambda: optim.RMSprop([P], eps=-1), ValueError, "eps=-1"),
-        (lambda: optim.RMSprop([P], momentum=1), ValueError, "momentum=1"),
         (lambda: optim.Adam([P], betas=(0.9, 1)), ValueError, r"betas\[1\]=1 .* from 0 to 1"),
         (lambda: optim.AdamW([P], betas=(-0.1, 0.9)), ValueError, r"betas\[0\]=-0.1"),
         (lambda: optim.Adam([P], betas=0.9), ValueError, "betas=0.9 must be two numbers"),
         (lambda: optim.Adam([P], betas=(0.9,)), ValueError, r"betas=\(0.9,\) must be two numbers"),
-        (lambda: optim.Adam([P], eps=-1), ValueError, "eps=-1"),
         (lambda: optim.Adam([P]).step(), RuntimeError, "call net.backward"),
         (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 0), ValueError, "total_steps=0"),
         (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 2.5), TypeError, "total_steps=2.5"),
