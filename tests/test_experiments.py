@@ -35,26 +35,20 @@ def made_up_set(name):
     return data.Dataset(name, "full", tuple("0123456789"), train, test)
 
 
-@pytest.fixture
-def forget():
-    """Forget prepared images, those from before the test and those of the test."""
-
-    def clear():
-        cifar10._load.cache_clear()
-        numpy_mnist._load.cache_clear()
-
-    clear()
-    yield
-    clear()
+def forget_images():
+    cifar10._load.cache_clear()
+    numpy_mnist._load.cache_clear()
 
 
 @pytest.fixture
-def made_up(monkeypatch, forget):
+def made_up(monkeypatch):
     """Small sets of noise in the place of MNIST and CIFAR-10."""
     sets = {name: made_up_set(name) for name in SIZES}
     loader = sys.modules[data.prepare.__module__]
     monkeypatch.setattr(loader, "load", lambda name, **_: sets[name])
-    return sets
+    forget_images()
+    yield sets
+    forget_images()
 
 
 def tiny(**changes):
@@ -72,11 +66,10 @@ def places(x):
 @pytest.mark.parametrize(
     ("module", "setting", "name"),
     [
-        (cifar10, tiny(n_images=270), "cifar10"),
-        (cifar10, tiny(n_images=270, gray=True), "cifar10"),
-        (numpy_mnist, tiny_numpy(n_images=132), "mnist"),
+        pytest.param(cifar10, tiny(n_images=270), "cifar10", id="RGB"),
+        pytest.param(cifar10, tiny(n_images=270, gray=True), "cifar10", id="gray"),
+        pytest.param(numpy_mnist, tiny_numpy(n_images=132), "mnist", id="MNIST"),
     ],
-    ids=["RGB", "gray", "MNIST"],
 )
 def test_the_three_parts_are_disjoint_whole_and_normalized(made_up, module, setting, name):
     images = module.prepare(setting, "full")
@@ -100,11 +93,9 @@ def by_hand(dataset, setting, share):
         x, x_test = data.to_gray(x), data.to_gray(x_test)
     (x, y), valid = data.split(x, y, share, torch.Generator().manual_seed(0))
     stats = data.channel_stats(x)
-    raw, y = x[: setting.n_images], y[: setting.n_images]
-    parts = {"train": (raw, y), "valid": valid, "test": (x_test, y_test)}
-    images = {
-        name: (data.normalize(part, *stats), labels) for name, (part, labels) in parts.items()
-    }
+    raw, labels = x[: setting.n_images], y[: setting.n_images]
+    parts = {"train": (raw, labels), "valid": valid, "test": (x_test, y_test)}
+    images = {name: (data.normalize(x, *stats), y) for name, (x, y) in parts.items()}
     return raw, images, stats
 
 
@@ -285,6 +276,14 @@ def test_stored_first_losses_are_those_of_the_stored_curve(n_images):
     np.testing.assert_allclose(means, made["train_loss"][:, 0], rtol=1e-5)
 
 
+@pytest.fixture(scope="module")
+def full_images():
+    if os.environ.get("LENET_COURSE_DATA") != "full":
+        pytest.skip("the stored runs were made on the full data")
+    yield
+    forget_images()
+
+
 def tolerance(setting):
     """Tell by how much each of the first losses may differ on another processor, in parts of it.
 
@@ -302,12 +301,8 @@ def tolerance(setting):
     return np.geomspace(5e-4, 5e-2, store.FIRST)
 
 
-@pytest.mark.skipif(
-    os.environ.get("LENET_COURSE_DATA") != "full",
-    reason="the stored runs were made on the full data",
-)
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_stored_runs_begin_as_the_code_of_today_does(forget, name):
+def test_stored_runs_begin_as_the_code_of_today_does(full_images, name):
     module, settings, _ = EXPERIMENTS[name]
     for record in stored(name):
         setting, seed = settings[record["setting"]], record["seed"]
