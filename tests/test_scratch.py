@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from lenet_course import scratch
 from lenet_course.scratch import functional
-from lenet_course.scratch.arrays import pad, windows
+from lenet_course.scratch.arrays import windows
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")  # such as overflow in exp
 any_dtype = st.sampled_from(list(TOLERANCE))
@@ -301,13 +301,6 @@ def test_windows_are_those_of_unfold():
     np.testing.assert_array_equal(got.reshape(expected.shape), expected.numpy())
     assert np.shares_memory(got, x)
     assert not got.flags.writeable
-
-
-def test_pad_puts_each_side_where_it_belongs():
-    x = numbers(2, 3, 4, 5)
-    got = pad(x, ((1, 2), (3, 4)), value=7.0)
-    np.testing.assert_array_equal(got, F.pad(torch.from_numpy(x), (3, 4, 1, 2), value=7.0).numpy())
-    assert pad(x, ((0, 0), (0, 0))) is x
 
 
 def test_no_module_has_the_name_of_a_function():

@@ -105,13 +105,13 @@ def test_logits_loss_and_every_gradient_agree(network, dtype, training):
 
 @networks
 def test_weights_go_both_ways_and_arguments_are_those_of_torch(network):
-    torch.manual_seed(1)
-    ours, theirs = network(nn), network(torch_nn)
-    assert list(ours.state_dict()) == list(theirs.state_dict())
+    _, theirs = pair_of(network, "float32")
+    ours = network(nn)
     state = {key: torch.from_numpy(np.asarray(v)) for key, v in ours.state_dict().items()}
+    assert list(state) == list(theirs.state_dict())
     theirs.load_state_dict(state)
     for key, value in theirs.state_dict().items():
-        np.testing.assert_array_equal(value.numpy(), ours.state_dict()[key])
+        assert torch.equal(value, state[key])
     for mine, their in zip(ours, theirs, strict=True):
         for name in re.findall(r"(\w+)=", mine.extra_repr()):
             assert np.all(np.equal(getattr(mine, name), getattr(their, name)))
@@ -149,28 +149,22 @@ def test_dropout_in_both_modes():
     np.testing.assert_array_equal(layer.backward(out), out)
 
 
-def linear_and_conv():
-    return nn.Sequential(nn.Conv2d(20, 50, 5), nn.Linear(400, 300))
-
-
-@pytest.mark.parametrize("how", ["he", "xavier", "torch"])
-def test_initializations(how):
-    for layer in linear_and_conv().initialize(how, np.random.default_rng(0)):
-        weight = layer.weight.data
-        fan_in, fan_out = torch_nn.init._calculate_fan_in_and_fan_out(torch.from_numpy(weight))
-        assert fans(weight.shape) == (fan_in, fan_out)
-        variance = {"he": 2 / fan_in, "xavier": 2 / (fan_in + fan_out), "torch": 1 / (3 * fan_in)}
+@pytest.mark.parametrize("how", ["the default", "torch", "he", "xavier"])
+def test_initializations_are_those_of_torch(how):
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Conv2d(20, 50, 5), nn.Linear(400, 300))
+    theirs = torch_nn.Conv2d(20, 50, 5), torch_nn.Linear(400, 300)
+    if how != "the default":
+        ours.initialize(how, np.random.default_rng(0))
+    redraw = {"he": torch_nn.init.kaiming_normal_, "xavier": torch_nn.init.xavier_normal_}
+    for layer, their in zip(ours, theirs, strict=True):
+        weight, expected = layer.weight.data, redraw.get(how, torch.clone)(their.weight.detach())
+        assert fans(weight.shape) == torch_nn.init._calculate_fan_in_and_fan_out(expected)
         assert weight.dtype == np.float32
-        assert weight.std() == pytest.approx(np.sqrt(variance[how]), rel=0.02)
-        assert (layer.bias.data == 0).all() == (how != "torch")
-
-
-def test_the_default_initialization_is_torchs():
-    theirs = [torch_nn.Conv2d(20, 50, 5), torch_nn.Linear(400, 300)]
-    for layer, their in zip(linear_and_conv(), theirs, strict=True):
-        ours, theirs = layer.weight.data, their.weight.detach()
-        assert ours.std() == pytest.approx(float(theirs.std()), rel=0.02)
-        assert np.abs(ours).max() == pytest.approx(float(theirs.abs().max()), rel=0.01)
+        assert weight.std() == pytest.approx(expected.std().item(), rel=0.02)
+        if how not in redraw:
+            assert np.abs(weight).max() == pytest.approx(expected.abs().max().item(), rel=0.01)
+        assert (layer.bias.data == 0).all() == (how in redraw)
     bias = nn.Linear(4, 5000).bias.data
     assert np.abs(bias).max() == pytest.approx(0.5, rel=0.01)
 
