@@ -66,11 +66,10 @@ def places(x):
 @pytest.mark.parametrize(
     ("module", "setting", "name"),
     [
-        (cifar10, tiny(n_images=270), "cifar10"),
-        (cifar10, tiny(n_images=270, gray=True), "cifar10"),
-        (numpy_mnist, tiny_numpy(n_images=132), "mnist"),
+        pytest.param(cifar10, tiny(n_images=270), "cifar10", id="RGB"),
+        pytest.param(cifar10, tiny(n_images=270, gray=True), "cifar10", id="gray"),
+        pytest.param(numpy_mnist, tiny_numpy(n_images=132), "mnist", id="MNIST"),
     ],
-    ids=["RGB", "gray", "MNIST"],
 )
 def test_the_three_parts_are_disjoint_whole_and_normalized(made_up, module, setting, name):
     images = module.prepare(setting, "full")
@@ -88,20 +87,32 @@ def test_the_three_parts_are_disjoint_whole_and_normalized(made_up, module, sett
 
 
 def by_hand(dataset, setting, share):
-    """Cut, split and normalize, written out."""
+    """Cut, split and normalize, written out; give the training images as they were, too."""
     (x, y), (x_test, y_test) = data.to_tensors(dataset.train), data.to_tensors(dataset.test)
     if getattr(setting, "gray", False):
         x, x_test = data.to_gray(x), data.to_gray(x_test)
     (x, y), valid = data.split(x, y, share, torch.Generator().manual_seed(0))
     stats = data.channel_stats(x)
-    train = x[: setting.n_images], y[: setting.n_images]
-    return train, valid, (x_test, y_test), stats
+    raw, labels = x[: setting.n_images], y[: setting.n_images]
+    parts = {"train": (raw, labels), "valid": valid, "test": (x_test, y_test)}
+    images = {name: (data.normalize(x, *stats), y) for name, (x, y) in parts.items()}
+    return raw, images, stats
 
 
-def assert_measures(result, scores):
-    """Compare the first losses, the last validation and the final scores of a run."""
-    for name, value in scores.items():
-        assert result[name] == pytest.approx(value, rel=1e-4), name
+def assert_measures(result, net, images, losses, sizes, rel=1e-4, smoothing=0.0):
+    """Compare the first losses, the first and the last epoch and the final scores of a run."""
+    expected = {"first_losses": losses}
+    for name, (x, y) in images.items():
+        logits = net(x)
+        expected[f"final_{name}_loss"] = F.cross_entropy(logits, y).item()
+        expected[f"final_{name}_accuracy"] = (logits.argmax(1) == y).float().mean().item()
+    for name, value in expected.items():
+        assert result[name] == pytest.approx(value, rel=rel), name
+    x, y = images["valid"]
+    watched = F.cross_entropy(net(x), y, label_smoothing=smoothing).item()
+    assert result["valid_loss"][-1] == pytest.approx(watched, rel=rel)
+    first_epoch = np.average(losses[: len(sizes)], weights=sizes)
+    assert result["train_loss"][0] == pytest.approx(first_epoch, rel=rel)
 
 
 ALL_IN_ONE = {
@@ -122,13 +133,10 @@ ALL_IN_ONE = {
     ids=["constant rate", "gray, one cycle, decay", "all in one"],
 )
 def test_a_training_equals_the_loop_written_out(made_up, setting):
-    seed = 3
+    seed, smoothing = 3, setting.label_smoothing
     result = cifar10.run(setting, seed, progress=False)
-    (x, y), valid, test, stats = by_hand(made_up["cifar10"], setting, 0.1)
-    x, (x_valid, y_valid), (x_test, y_test) = (
-        data.normalize(x, *stats),
-        *((data.normalize(part, *stats), labels) for part, labels in (valid, test)),
-    )
+    _, images, _ = by_hand(made_up["cifar10"], setting, 0.1)
+    x, y = images["train"]
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
     rate, steps = setting.learning_rate, setting.epochs * 2  # 250 images, 128 a batch
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=setting.weight_decay)
@@ -142,7 +150,6 @@ def test_a_training_equals_the_loop_written_out(made_up, setting):
             net.train()
             for chosen in torch.randperm(250, generator=order).split(128):
                 xb = data.flip_and_crop(x[chosen], order) if setting.augment else x[chosen]
-                smoothing = setting.label_smoothing
                 loss = F.cross_entropy(net(xb), y[chosen], label_smoothing=smoothing)
                 optimizer.zero_grad()
                 loss.backward()
@@ -151,32 +158,18 @@ def test_a_training_equals_the_loop_written_out(made_up, setting):
                     cycle.step()
                 losses.append(loss.item())
     net.eval()
-    answers = net(x_test).argmax(1) == y_test
-    assert_measures(
-        result,
-        {
-            "first_losses": losses,
-            "final_train_loss": F.cross_entropy(net(x), y).item(),
-            "final_valid_loss": F.cross_entropy(net(x_valid), y_valid).item(),
-            "final_test_loss": F.cross_entropy(net(x_test), y_test).item(),
-            "final_train_accuracy": (net(x).argmax(1) == y).float().mean().item(),
-            "final_test_accuracy": answers.float().mean().item(),
-            "test_per_class": [answers[y_test == k].float().mean().item() for k in range(10)],
-        },
-    )
-    watched = F.cross_entropy(net(x_valid), y_valid, label_smoothing=setting.label_smoothing)
-    assert result["valid_loss"][-1] == pytest.approx(watched.item(), rel=1e-4)
-    weights = torch.tensor([128.0, 122.0])
-    first_epoch = float((torch.tensor(losses[:2]) * weights).sum() / 250)
-    assert result["train_loss"][0] == pytest.approx(first_epoch, rel=1e-4)
+    assert_measures(result, net, images, losses, [128, 122], smoothing=smoothing)
+    x, y = images["test"]
+    right = net(x).argmax(1) == y
+    by_class = [right[y == k].float().mean().item() for k in range(10)]
+    assert result["test_per_class"] == pytest.approx(by_class, rel=1e-4)
 
 
 def test_a_training_in_numpy_equals_the_loop_written_out(made_up):
     seed, setting = 3, tiny_numpy(shift=2, rotation=10.0)
     result = numpy_mnist.run(setting, seed, progress=False)
-    (pixels, y), (x_valid, y_valid), (x_test, y_test), stats = by_hand(
-        made_up["mnist"], setting, 12
-    )
+    pixels, images, stats = by_hand(made_up["mnist"], setting, 12)
+    _, y = images["train"]
     net = models.shallow(nn=nn).initialize("he", np.random.default_rng(seed))
     criterion, optimizer = nn.CrossEntropyLoss(), optim.Adam(net.parameters())
     cycle = optim.OneCycleLR(optimizer, 3e-3, 4)  # 120 images, 100 a batch, twice
@@ -192,20 +185,11 @@ def test_a_training_in_numpy_equals_the_loop_written_out(made_up):
             optimizer.step()
             cycle.step()
     net.eval()
-    scores = {"first_losses": losses}
-    for name, x, labels in (
-        ("train", pixels, y),
-        ("valid", x_valid, y_valid),
-        ("test", x_test, y_test),
-    ):
-        logits = torch.from_numpy(net(data.normalize(x, *stats).numpy()))
-        scores[f"final_{name}_loss"] = F.cross_entropy(logits, labels).item()
-        right = logits.argmax(1) == labels
-        scores[f"final_{name}_accuracy"] = right.float().mean().item()
-    assert_measures(result, scores)
-    assert result["valid_loss"][-1] == pytest.approx(scores["final_valid_loss"])
-    first_epoch = np.average(losses[:2], weights=[100, 20])
-    assert result["train_loss"][0] == pytest.approx(first_epoch)
+
+    def logits(x):
+        return torch.from_numpy(net(x.numpy()))
+
+    assert_measures(result, logits, images, losses, [100, 20], rel=1e-6)
 
 
 def test_a_turn_is_by_an_angle_in_degrees():
@@ -272,22 +256,16 @@ def stored(name):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_setting_is_stored_with_every_seed_as_it_is_today(name):
+def test_every_setting_is_stored_with_every_seed_and_how_it_was_made(name):
+    """A run from before the losses were kept says with what they were made up for."""
     _, settings, seeds = EXPERIMENTS[name]
     loaded = runs.load(runner.FOLDER / f"{name}.jsonl")
-    assert {setting: made.seeds for setting, made in loaded.items()} == {
-        setting: tuple(seeds) for setting in settings
-    }
-    for record in stored(name):
-        assert record["about"]["arguments"] == asdict(settings[record["setting"]])
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_stored_run_says_how_it_was_made(name):
-    """A run from before the losses were kept says with what they were made up for."""
+    stored_seeds = {setting: made.seeds for setting, made in loaded.items()}
+    assert stored_seeds == dict.fromkeys(settings, tuple(seeds))
     for record in stored(name):
         about = record["about"]
-        assert about.keys() >= {"command", "date", "processor", "python", "torch", "arguments"}
+        assert about["arguments"] == asdict(settings[record["setting"]])
+        assert about.keys() >= {"command", "date", "processor", "python", "torch"}
         made = about.get("completed", about)
         assert made.keys() >= {"date", "commit", "processor", "python", "torch", "numpy"}
         assert len(record["result"]["first_losses"]) == store.FIRST
@@ -306,7 +284,6 @@ def test_stored_first_losses_are_those_of_the_stored_curve(n_images):
 def full_images():
     if os.environ.get("LENET_COURSE_DATA") != "full":
         pytest.skip("the stored runs were made on the full data")
-    forget_images()
     yield
     forget_images()
 
@@ -363,8 +340,8 @@ ALL = [(10, 0), (20, 0), (10, 1), (20, 1)]
 def test_the_runner_trains_and_stores_what_is_missing(experiment, capsys):
     runner.main(["tiny"])
     assert experiment.asked == ALL
-    lines = experiment.path.read_text().splitlines(keepends=True)
-    experiment.path.write_text("".join(lines[:1] + lines[2:]))
+    first, _, *others = experiment.path.read_text().splitlines(keepends=True)
+    experiment.path.write_text("".join([first, *others]))
     runner.main(["tiny"])
     assert experiment.asked == [*ALL, (20, 0)]
     assert runs.load(experiment.path)["many"].seeds == (0, 1)
@@ -415,14 +392,11 @@ def test_half_a_run_goes_and_is_run_again(experiment):
     assert experiment.path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("end", [b"", b'{"setting": "gray", "se'])
-def test_a_run_is_not_glued_to_an_unfinished_line(tmp_path, end):
+@pytest.mark.parametrize("end", ["", '\n{"setting": "gray", "se'])
+def test_a_run_is_not_glued_to_an_unfinished_line(tmp_path, recwarn, end):
     path = tmp_path / "runs.jsonl"
     store.add_run(path, "gray", 0, {"a": 1}, {})
-    path.write_bytes(path.read_bytes().removesuffix(b"\n") + (b"\n" + end if end else b""))
-    if end:
-        with pytest.warns(UserWarning, match="half a run"):
-            store.add_run(path, "gray", 1, {"a": 2}, {})
-    else:
-        store.add_run(path, "gray", 1, {"a": 2}, {})
+    path.write_text(path.read_text().removesuffix("\n") + end)
+    store.add_run(path, "gray", 1, {"a": 2}, {})
     assert [json.loads(line)["seed"] for line in path.read_text().splitlines()] == [0, 1]
+    assert ["half a run" in str(warning.message) for warning in recwarn] == [True] * bool(end)

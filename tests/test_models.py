@@ -14,33 +14,39 @@ GRAY, RGB = (1, 28, 28), (3, 32, 32)
 HEAD = "Flatten() Linear(576, 50) ReLU() Dropout(p=0.5) Linear(50, 10)"
 POOL = "MaxPool2d(2, stride=2)"
 BOTH = [models.lenet, models.deep, models.shallow]
-LAYERS = {
+# Each network with its layers, its number of parameters, published or added up.
+NETWORKS = {
     "lenet": (
         models.lenet(),
         f"Conv2d(1, 6, 5, padding=2) ReLU() {POOL} Conv2d(6, 16, 5) ReLU() {POOL} Flatten() "
         "Linear(400, 120) ReLU() Linear(120, 84) ReLU() Linear(84, 10)",
+        61_706,
     ),
     "lenet with all arguments": (
-        models.lenet(3, 26, "tanh", "average"),
+        models.lenet(np.int64(3), 26, "tanh", "average"),
         "Conv2d(3, 6, 5, padding=2) Tanh() AvgPool2d(2, stride=2) Conv2d(6, 16, 5) Tanh() "
         "AvgPool2d(2, stride=2) Flatten() Linear(400, 120) Tanh() Linear(120, 84) Tanh() "
         "Linear(84, 26)",
+        61_706 + 2 * 6 * 25 + 16 * 85,
     ),
     "deep": (
         models.deep(),
         f"Conv2d(1, 16, 3, padding=1) ReLU() Conv2d(16, 16, 3, padding=1) ReLU() {POOL} "
         f"Conv2d(16, 32, 3, padding=1) ReLU() Conv2d(32, 32, 3, padding=1) ReLU() {POOL} "
         f"Conv2d(32, 64, 3, padding=1) ReLU() Conv2d(64, 64, 3, padding=1) ReLU() {POOL} {HEAD}",
+        101_152,
     ),
     "shallow": (
         models.shallow(),
         f"Conv2d(1, 16, 5, padding=2) ReLU() {POOL} Conv2d(16, 32, 5, padding=2) ReLU() {POOL} "
         f"Conv2d(32, 64, 5, padding=2) ReLU() {POOL} {HEAD}",
+        93_872,
     ),
     "cifar_lenet": (
         models.cifar_lenet(),
         f"Conv2d(3, 16, 3, padding=1) ReLU() {POOL} Conv2d(16, 32, 3) ReLU() {POOL} Flatten() "
         "Linear(1568, 224) ReLU() Linear(224, 96) ReLU() Linear(96, 10)",
+        379_114,
     ),
     "cifar_lenet with all arguments": (
         models.cifar_lenet(1, 100, width=0.5, batch_norm=True, dropout=0.1),
@@ -48,40 +54,29 @@ LAYERS = {
         f"Conv2d(8, 16, 3, bias=False) BatchNorm2d(16) ReLU() {POOL} Flatten() "
         "Dropout(p=0.1) Linear(784, 112) ReLU() Dropout(p=0.1) Linear(112, 48) ReLU() "
         "Linear(48, 100)",
+        9 * 8 + 2 * 8 + 9 * 8 * 16 + 2 * 16 + 785 * 112 + 113 * 48 + 49 * 100,
+    ),
+    "the narrowest cifar_lenet": (
+        models.cifar_lenet(width=1 / 16),
+        f"Conv2d(3, 1, 3, padding=1) ReLU() {POOL} Conv2d(1, 2, 3) ReLU() {POOL} Flatten() "
+        "Linear(98, 14) ReLU() Linear(14, 6) ReLU() Linear(6, 10)",
+        28 + 20 + 99 * 14 + 15 * 6 + 7 * 10,
     ),
 }
 
 
-def titles(model, shape):
-    return " ".join(models.layer_table(model, shape)["layer"][1:-1])
+def titles(table):
+    return " ".join(table["layer"][1:-1])
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_each_network_has_these_layers(name):
-    net, layers = LAYERS[name]
-    channels = net[0].in_channels
-    assert titles(net, (channels, 32, 32) if "cifar" in name else (channels, 28, 28)) == layers
-
-
-@pytest.mark.parametrize(
-    ("net", "shape", "parameters"),
-    [
-        (models.lenet(), GRAY, 61_706),
-        (models.lenet(in_channels=np.int64(3)), (3, 28, 28), 61_706 + 2 * 6 * 25),
-        (models.deep(), GRAY, 101_152),
-        (models.shallow(), GRAY, 93_872),
-        (models.cifar_lenet(), RGB, 379_114),
-        (models.cifar_lenet(in_channels=1), (1, 32, 32), 379_114 - 2 * 16 * 9),
-        (models.cifar_lenet(batch_norm=True), RGB, 379_114 + 16 + 32),  # two a map, but no bias
-        (models.cifar_lenet(dropout=0.5), RGB, 379_114),
-        (models.cifar_lenet(width=1 / 16), RGB, 28 + 20 + 99 * 14 + 15 * 6 + 7 * 10),
-    ],
-)
-def test_networks_give_ten_logits_and_have_the_published_number_of_parameters(
-    net, shape, parameters
-):
-    assert net(torch.zeros(2, *shape)).shape == (2, 10)
-    assert models.layer_table(net, shape).loc["total", "parameters"] == parameters
+    net, layers, parameters = NETWORKS[name]
+    shape = (net[0].in_channels, *((32, 32) if "cifar" in name else (28, 28)))
+    table = models.layer_table(net, shape)
+    assert titles(table) == layers
+    assert table.loc["total", "parameters"] == parameters
+    assert net(torch.zeros(2, *shape)).shape == (2, net[-1].out_features)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +161,8 @@ def test_titles_leave_defaults_out_and_keep_the_rest():
         "Dropout(p=0.2)": nn.Dropout(0.2),
         "Conv2d(3, 3, (1, 2), stride=16, bias=False)": nn.Conv2d(3, 3, (1, 2), 16, bias=False),
     }
-    assert titles(nn.Sequential(*layers.values()), (3, 2, 2)) == " ".join(layers)
+    table = models.layer_table(nn.Sequential(*layers.values()), (3, 2, 2))
+    assert titles(table) == " ".join(layers)
 
 
 def test_nested_layers_have_the_names_of_the_state_dict_and_shared_ones_count_once():

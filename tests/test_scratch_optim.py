@@ -1,5 +1,7 @@
 """Optimizers and the schedule in NumPy: a hundred steps along torch.optim's trajectories."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -24,9 +26,9 @@ P = Parameter(np.ones(1))
 THEIRS = [torch.nn.Parameter(torch.ones(1))]
 
 
-def start(dtype=np.float64):
+def start():
     rng = np.random.default_rng(0)
-    return rng.standard_normal((4, 3)).astype(dtype), rng.standard_normal(5).astype(dtype)
+    return rng.standard_normal((4, 3)), rng.standard_normal(5)
 
 
 def slope(data, step):
@@ -36,6 +38,7 @@ def slope(data, step):
 
 
 def trajectories(name, arguments, steps=100, schedule=None):
+    """Take the same steps in both libraries, compare each one, and give the distance gone."""
     ours = [Parameter(data.copy()) for data in start()]
     theirs = [torch.nn.Parameter(torch.from_numpy(data.copy())) for data in start()]
     mine = getattr(optim, name)(ours, **arguments)
@@ -45,6 +48,10 @@ def trajectories(name, arguments, steps=100, schedule=None):
         torch.optim.lr_scheduler.OneCycleLR(their, **schedule),
     )
     for step in range(steps):
+        (group,) = their.param_groups
+        assert mine.lr == pytest.approx(group["lr"])
+        for key in {"momentum", "betas"} & vars(mine).keys() & group.keys():
+            assert getattr(mine, key) == pytest.approx(group[key])
         for one, other in zip(ours, theirs, strict=True):
             one.grad = slope(one.data, step)
             other.grad = torch.from_numpy(slope(other.detach().numpy(), step))
@@ -52,40 +59,29 @@ def trajectories(name, arguments, steps=100, schedule=None):
         their.step()
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(one.data, other.detach().numpy(), rtol=1e-6, atol=1e-6)
-        if schedules:
-            for each in schedules:
-                each.step()
-            assert schedules[0].get_last_lr() == pytest.approx(schedules[1].get_last_lr())
-    assert np.abs(ours[0].data - start()[0]).max() > 0.05  # it went somewhere
+        for each in schedules or ():
+            each.step()
+    if schedules:
+        assert schedules[0].get_last_lr() == pytest.approx(schedules[1].get_last_lr())
+        with pytest.raises(ValueError, match=f"made for {steps} steps, not for more"):
+            schedules[0].step()
+    return np.abs(ours[0].data - start()[0]).max()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_hundred_steps_stay_with_torch(case):
-    trajectories(*CASES[case])
+    assert trajectories(*CASES[case]) > 0.05  # it went somewhere
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_the_defaults_are_torchs(name):
-    trajectories(name, {"lr": 0.1} if name == "SGD" else {}, steps=100)
+    assert trajectories(name, {"lr": 0.1} if name == "SGD" else {}) > 0.05
 
 
 @pytest.mark.parametrize("case", ["SGD", "momentum", "AdamW"])
-@pytest.mark.parametrize("steps", [10, 97])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 10, 97])
 def test_one_cycle(case, steps):
     trajectories(*CASES[case], steps, {"max_lr": 0.05, "total_steps": steps})
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
-def test_one_cycle_of_a_few_steps(steps):
-    mine, their = optim.SGD([P], momentum=0.9), torch.optim.SGD(THEIRS, momentum=0.9)
-    ours = optim.OneCycleLR(mine, 0.1, steps)
-    theirs = torch.optim.lr_scheduler.OneCycleLR(their, 0.1, total_steps=steps)
-    for _ in range(steps):
-        assert ours.get_last_lr() == pytest.approx(theirs.get_last_lr())
-        assert mine.momentum == pytest.approx(their.param_groups[0]["momentum"])
-        their.step()
-        ours.step()
-        theirs.step()
 
 
 def test_a_parameter_without_gradient_stays():
@@ -99,26 +95,30 @@ def test_a_parameter_without_gradient_stays():
     assert moved.grad is None
 
 
-def test_float32_stays_float32():
-    for name in DEFAULTS:
-        parameter = Parameter(np.ones(2, np.float32))
-        parameter.grad = np.ones(2, np.float32)
-        optimizer = getattr(optim, name)([parameter], lr=0.1)
-        for _ in range(2):
-            optimizer.step()
-        assert parameter.data.dtype == np.float32
-        kept = [value for value in optimizer.state[0].values() if isinstance(value, np.ndarray)]
-        assert all(array.dtype == np.float32 for array in kept)
+@pytest.mark.parametrize("case", CASES)
+def test_float32_stays_float32_and_the_gradient_as_it_was(case):
+    name, arguments = CASES[case]
+    parameter = Parameter(np.ones(2, np.float32))
+    parameter.grad = np.ones(2, np.float32)
+    optimizer = getattr(optim, name)([parameter], **arguments)
+    for _ in range(3):
+        optimizer.step()
+    assert (parameter.grad == 1).all()
+    kept = [value for value in optimizer.state[0].values() if isinstance(value, np.ndarray)]
+    assert all(array.dtype == np.float32 for array in [parameter.data, *kept])
 
 
-def test_steps_do_not_change_the_gradient():
-    for name, arguments in CASES.values():
-        parameter = Parameter(np.ones(2))
-        parameter.grad = np.ones(2)
-        optimizer = getattr(optim, name)([parameter], **arguments)
-        for _ in range(3):
-            optimizer.step()
-        assert (parameter.grad == 1).all()
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_every_number_has_a_range(name):
+    make = getattr(optim, name)
+    for argument, given in inspect.signature(make).parameters.items():
+        if isinstance(given.default, float):
+            wrong = [-1, np.nan, np.inf] + [1] * (argument in ("momentum", "alpha"))
+            for value in wrong:
+                with pytest.raises(ValueError, match=f"{argument}={value} is out of range"):
+                    make([P], **{argument: value})
+            with pytest.raises(TypeError, match=f"{argument}='0.1' is not a number"):
+                make([P], **{argument: "0.1"})
 
 
 @pytest.mark.parametrize(
@@ -126,21 +126,11 @@ def test_steps_do_not_change_the_gradient():
     [
         (lambda: optim.SGD([]), ValueError, r"net.parameters\(\)"),
         (lambda: optim.SGD([np.ones(2)]), ValueError, "at least one Parameter"),
-        (lambda: optim.SGD([P], lr=-1), ValueError, "lr=-1 .* 0 or more"),
-        (lambda: optim.SGD([P], lr=np.nan), ValueError, "lr=nan"),
-        (lambda: optim.SGD([P], lr="0.1"), TypeError, "lr='0.1' is not a number"),
-        (lambda: optim.SGD([P], momentum=2), ValueError, "momentum=2 .* from 0 to 1"),
         (lambda: optim.SGD([P], nesterov=True), ValueError, "momentum=0.0"),
-        (lambda: optim.Adagrad([P], weight_decay=-1), ValueError, "weight_decay=-1"),
-        (lambda: optim.Adagrad([P], eps=np.inf), ValueError, "eps=inf"),
-        (lambda: optim.RMSprop([P], alpha=1), ValueError, "alpha=1"),
-        (lambda: optim.RMSprop([P], eps=-1), ValueError, "eps=-1"),
-        (lambda: optim.RMSprop([P], momentum=1), ValueError, "momentum=1"),
         (lambda: optim.Adam([P], betas=(0.9, 1)), ValueError, r"betas\[1\]=1 .* from 0 to 1"),
         (lambda: optim.AdamW([P], betas=(-0.1, 0.9)), ValueError, r"betas\[0\]=-0.1"),
         (lambda: optim.Adam([P], betas=0.9), ValueError, "betas=0.9 must be two numbers"),
         (lambda: optim.Adam([P], betas=(0.9,)), ValueError, r"betas=\(0.9,\) must be two numbers"),
-        (lambda: optim.Adam([P], eps=-1), ValueError, "eps=-1"),
         (lambda: optim.Adam([P]).step(), RuntimeError, "call net.backward"),
         (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 0), ValueError, "total_steps=0"),
         (lambda: optim.OneCycleLR(optim.Adam([P]), 0.1, 2.5), TypeError, "total_steps=2.5"),
@@ -167,11 +157,3 @@ def test_every_kind_of_number_is_a_rate():
     schedule = optim.OneCycleLR(optimizer, np.float32(0.5), np.int64(10))
     assert schedule.get_last_lr() == pytest.approx([0.5 / 25])
     assert type(schedule.get_last_lr()[0]) is float
-
-
-def test_a_schedule_ends_with_its_steps():
-    schedule = optim.OneCycleLR(optim.Adam([P]), 0.1, total_steps=3)
-    for _ in range(3):
-        schedule.step()
-    with pytest.raises(ValueError, match="made for 3 steps, not for more"):
-        schedule.step()

@@ -1,5 +1,6 @@
 """The loop against the loop written out, its guarantees, and weights on disk."""
 
+import copy
 import errno
 import math
 import re
@@ -23,6 +24,9 @@ def blobs(n_images=60):
 
 def in_batches(x, y, size):
     return list(zip(x.split(size), y.split(size), strict=True))
+
+
+ONE_STEP = [blobs()]
 
 
 def line(seed=0):
@@ -114,6 +118,9 @@ def test_predict_is_the_same_for_every_batch_size():
         train.predict(model, x, batch_size=0)
 
 
+CTRL_C = "someone presses ctrl-C in this epoch"
+
+
 class Scripted(nn.Module):
     """A model whose validation loss follows a script; its state counts the epochs."""
 
@@ -123,6 +130,8 @@ class Scripted(nn.Module):
         self.register_buffer("epoch", torch.tensor(0))
 
     def forward(self, x):
+        if self.training and self.script[self.epoch] == CTRL_C:
+            raise KeyboardInterrupt
         self.epoch += self.training
         value = 0.0 if self.training else self.script[self.epoch - 1]
         return torch.stack([torch.zeros(len(x)), torch.full((len(x),), value)], 1) + 0 * self.weight
@@ -131,10 +140,10 @@ class Scripted(nn.Module):
 ONE = [(torch.zeros(4, 1), torch.zeros(4, dtype=torch.int64))]
 
 
-def run_script(script, batches=ONE, **arguments):
+def run_script(script, patience):
     """Train one epoch for each loss; also give the epoch whose weights were kept, from 1."""
     model = Scripted(script).eval()
-    history = fit(model, batches, ONE, epochs=len(script), **arguments)
+    history = fit(model, ONE, ONE, epochs=len(script), patience=patience)
     return history, model.epoch.item()
 
 
@@ -146,10 +155,12 @@ def run_script(script, batches=ONE, **arguments):
         ([3.0, 1.0, 2.0], None, None, 3, 1, 3),  # without patience the last weights stay
         ([math.nan, 3.0, 1.0, 2.0], 3, None, 4, 2, 3),
         ([3.0, math.nan, math.nan, 1.0], 2, "early", 3, 0, 1),
+        ([1.0, 2.0, CTRL_C, 4.0], 5, "interrupted", 2, 0, 1),
+        ([1.0, 2.0, CTRL_C, 4.0], None, "interrupted", 2, 0, 2),
     ],
 )
-def test_early_stopping_keeps_the_best_weights(script, patience, stopped, epochs, best, kept):
-    history, kept_epoch = run_script(script, patience=patience)
+def test_early_stopping_and_ctrl_c_keep_the_best(script, patience, stopped, epochs, best, kept):
+    history, kept_epoch = run_script(script, patience)
     assert (history.stopped, history.epochs) == (stopped, epochs)
     assert (history.best_epoch, kept_epoch) == (best, kept)
 
@@ -157,26 +168,8 @@ def test_early_stopping_keeps_the_best_weights(script, patience, stopped, epochs
 @pytest.mark.parametrize(("patience", "epochs"), [(None, 3), (2, 2)])
 def test_where_every_validation_loss_is_nan_the_last_weights_stay(patience, epochs):
     with pytest.warns(UserWarning, match="validation loss of every epoch is nan"):
-        history, kept_epoch = run_script([math.nan] * 3, patience=patience)
+        history, kept_epoch = run_script([math.nan] * 3, patience)
     assert (history.best_epoch, history.epochs, kept_epoch) == (None, epochs, epochs)
-
-
-class Interrupting(list):
-    """Batches during whose third epoch someone presses ctrl-C."""
-
-    passes = 0
-
-    def __iter__(self):
-        self.passes += 1
-        if self.passes == 3:
-            raise KeyboardInterrupt
-        return super().__iter__()
-
-
-@pytest.mark.parametrize(("patience", "kept"), [(None, 2), (5, 1)])
-def test_ctrl_c_returns_what_was_learnt_so_far(patience, kept):
-    history, kept_epoch = run_script([1.0, 2.0, 3.0, 4.0], Interrupting(ONE), patience=patience)
-    assert (history.stopped, history.epochs, kept_epoch) == ("interrupted", 2, kept)
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_warning():
@@ -187,13 +180,11 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning():
     assert (history.stopped, history.epochs, len(warned)) == ("not finite", 1, 1)
 
 
-def test_progress_goes_to_stderr_only_when_wanted(capsys):
-    for progress in (True, False):
-        batches = in_batches(*blobs(), 30)
-        fit(line(), batches, batches, epochs=2, progress=progress)
-        printed = capsys.readouterr()
-        assert printed.out == ""
-        assert ("validation accuracy" in printed.err) == progress
+@pytest.mark.parametrize("progress", [True, False])
+def test_progress_goes_to_stderr_only_when_wanted(progress, capsys):
+    fit(line(), ONE_STEP, ONE_STEP, progress=progress)
+    printed = capsys.readouterr()
+    assert (printed.out, "validation accuracy" in printed.err) == ("", progress)
 
 
 @pytest.mark.parametrize(
@@ -261,13 +252,14 @@ def test_best_device(monkeypatch, found):
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_weights_survive_the_round_trip(tmp_path, memory_format):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_survive_the_round_trip(tmp_path, memory_format, dtype):
     saved = nn.Conv2d(2, 3, 2).to(memory_format=memory_format)
-    loaded = nn.Conv2d(2, 3, 2)
-    train.save(saved, tmp_path / "conv.safetensors")
-    assert train.load(loaded, tmp_path / "conv.safetensors") is loaded
-    assert all(map(torch.equal, saved.parameters(), loaded.parameters()))
-    assert [file.name for file in tmp_path.iterdir()] == ["conv.safetensors"]
+    loaded, path = nn.Conv2d(2, 3, 2), tmp_path / "conv.safetensors"
+    train.save(copy.deepcopy(saved).to(dtype), path)
+    assert train.load(loaded, path) is loaded
+    assert all(map(torch.equal, saved.parameters(), loaded.parameters()))  # in their own precision
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a file of Linux")
@@ -280,7 +272,7 @@ def test_a_save_on_a_full_disk_keeps_the_old_file_and_tells_its_path(tmp_path):
         train.save(line(1), path)
     assert raised.value.errno == errno.ENOSPC
     assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["line.safetensors"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 GOOD = {"weight": torch.ones(2, 2), "bias": torch.ones(2)}
@@ -289,10 +281,7 @@ GOOD = {"weight": torch.ones(2, 2), "bias": torch.ones(2)}
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (
-            {"weight": torch.ones(2, 3)},
-            r"bias: model \(2,\), file has none; weight: model \(2, 2\)",
-        ),
+        ({"weight": torch.ones(2, 3)}, r"bias: .*, file has none; weight: model \(2, 2\), file"),
         (GOOD | {"bias": torch.ones(2).int()}, r"model \(2,\), file \(2,\) of torch.int32"),
         (GOOD | {"bias": torch.ones(2) * 1j}, r"model \(2,\), file \(2,\) of torch.complex64"),
         (GOOD | {"bias": torch.tensor([1, math.nan])}, "are nan or infinite: bias"),
@@ -309,9 +298,3 @@ def test_load_says_what_is_wrong_and_changes_nothing(tmp_path, weights, message)
     with pytest.raises(ValueError, match=message):
         train.load(model, path)
     assert torch.equal(model.weight, before)
-
-
-def test_weights_of_another_precision_are_converted(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    save_file({key: value.double() for key, value in GOOD.items()}, path)
-    assert train.load(line(), path).weight.dtype == torch.float32
