@@ -88,33 +88,30 @@ def test_the_rate_of_products_is_measured(monkeypatch):
     assert machine.numpy_rate(1) > 0
 
 
-def test_every_convolution_is_timed():
-    for layer in convolution.LAYERS.values():
-        seconds = convolution.measure(*layer, batch=1, repeats=1, loop_repeats=1)
-        assert {name for name, time in seconds.items() if time > 0} == {
-            "loops",
-            "conv2d",
-            "PyTorch",
-        }
-
-
-def test_every_loop_is_timed_without_a_word(capfd):
-    seconds = training.measure(n_images=64, repeats=1)
-    assert {name for name, time in seconds.items() if time > 0} == {
-        "fit",
-        "tutorials' loop",
-        "bare steps",
-    }
+@pytest.mark.parametrize(
+    ("measure", "timed"),
+    [
+        *(
+            (
+                partial(convolution.measure, *layer, batch=1, repeats=1, loop_repeats=1),
+                {"loops", "conv2d", "PyTorch"},
+            )
+            for layer in convolution.LAYERS.values()
+        ),
+        (
+            partial(training.measure, n_images=64, repeats=1),
+            {"fit", "tutorials' loop", "bare steps"},
+        ),
+        (
+            partial(numpy_step.measure, models.deep, batch_size=1, repeats=1),
+            {"NumPy", "whole batch", "PyTorch"},
+        ),
+    ],
+)
+def test_all_are_timed_without_a_word(measure, timed, capfd):
+    seconds = measure()
+    assert {name for name, time in seconds.items() if time > 0} == timed
     assert capfd.readouterr() == ("", "")
-
-
-def test_every_step_is_timed():
-    seconds = numpy_step.measure(models.deep, batch_size=1, repeats=1)
-    assert {name for name, time in seconds.items() if time > 0} == {
-        "NumPy",
-        "whole batch",
-        "PyTorch",
-    }
 
 
 def test_the_three_steps_are_the_same_step():
