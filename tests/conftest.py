@@ -1,6 +1,4 @@
-"""What the tests of drawings and of exercise checkers share."""
-
-import re
+"""What the tests of drawings share."""
 
 import matplotlib as mpl
 
@@ -8,8 +6,6 @@ mpl.use("agg")
 
 import matplotlib.pyplot as plt
 import pytest
-
-from lenet_course.checks import CheckFailed
 
 
 @pytest.fixture
@@ -31,18 +27,3 @@ def draw():
 @pytest.fixture
 def ax(draw):
     return draw()
-
-
-@pytest.fixture
-def verdict(capsys):
-    """Compare what a checker says of an answer, be it right (✔) or wrong (✘), with a pattern."""
-
-    def compare(check, answer, pattern):
-        try:
-            check(answer)
-            said = capsys.readouterr().out
-        except CheckFailed as failed:
-            said = str(failed)
-        assert re.search(pattern, said)
-
-    return compare

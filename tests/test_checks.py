@@ -28,9 +28,7 @@ class Twice:
     ("function", "name"),
     [
         (lambda x: 2 * x, "<lambda>"),
-        (partial(times, 2), "times"),
         (partial(partial(times), 2), "times"),
-        (Twice(), "Twice"),
         (partial(Twice()), "Twice"),
     ],
 )
@@ -39,10 +37,6 @@ def test_whatever_can_be_called_is_checked_and_named(function, name, capsys):
     assert capsys.readouterr().out == f"✔ {name}: all 3 cases agree\n"
     with pytest.raises(CheckFailed, match=f"✘ case 1 of 1: {name}\\(2\\) returned 4, expected 5"):
         run_cases(function, [Case((2,), 5)])
-
-
-def with_late_error(x):
-    return 2 * x if np.ndim(x) == 0 else x / "2"
 
 
 def in_place(x):
@@ -54,16 +48,18 @@ def in_place(x):
     ("function", "message"),
     [
         (lambda x: None, r"case 1 of 3: <lambda>\(2\) returned None; perhaps a return is missing"),
-        (lambda x: "4", "returned '4', which is not numbers; expected 4"),
+        (lambda x: str(2 * x), "returned '4', which is not numbers; expected 4"),
         (lambda x: [[1], [1, 2]], r"returned \[\[1\], \[1, 2\]\], which is not numbers"),
         (lambda x: 4 + 0j, r"returned \(4\+0j\), which is not numbers"),
         (lambda x: torch.ones(1, requires_grad=True), "returned tensor.*, which is not numbers"),
-        (lambda x: 3 * x, r"returned 6, expected 4\.$"),
-        (lambda x: 2 * x + 1e-4, "returned 4.0001, expected 4"),
+        (lambda x: 2 * x + 1e-4, r"returned 4.0001, expected 4\.$"),
         (lambda x: x == 2, "returned True, expected 4"),
         (lambda x: 2 + x, r"case 2 of 3: .* at \(0,\) it is 2, expected 0\. Hint: multiply by two"),
         (lambda x: 2 * x if np.ndim(x) < 2 else x[0], r"case 3 of 3: .*shape \(4,\), expected"),
-        (with_late_error, r"case 2 of 3: with_late_error\(np.array\(\[0.0, 1.0, 2.0\]\)\) raised"),
+        (
+            lambda x: 2 * x if np.ndim(x) == 0 else x / "2",
+            r"case 2 of 3: <lambda>\(np.array\(\[0.0, 1.0, 2.0\]\)\) raised",
+        ),
         (in_place, r"case 2 of 3: .*changed its argument; work on a copy"),
     ],
 )

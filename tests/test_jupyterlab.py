@@ -51,12 +51,8 @@ def test_an_answer_is_collapsed_and_nothing_else(furnished):
         text(f"So.\n\n{END}\n\n## Next"),
         code("x = 3"),
     )
-    assert [cell.id.removeprefix("jupyterlab-") for cell in cells if is_generated(cell)] == [
-        "begin",
-        "answer-ex-try",
-        "open-ex-try",
-        "end-ex-try",
-    ]
+    names = [cell.id.removeprefix("jupyterlab-") for cell in cells if is_generated(cell)]
+    assert names == ["begin", "answer-ex-try", "open-ex-try", "end-ex-try"]
     assert [cell.source for cell in cells[1:]] == [
         EXERCISE,
         "# Your answer",
@@ -72,16 +68,18 @@ def test_an_answer_is_collapsed_and_nothing_else(furnished):
     assert collapsed == [generated(cells, "open")]
 
 
-def test_a_prediction_asks_for_no_code(furnished):
-    start = "```{solution-start} predict-places\n```"
-    cells = furnished(text(start), code("5"), text(END))
-    assert generated(cells, "open").source == "###### **See what happens**"
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([text("```{solution-start} predict-a\n```"), code("5"), text(END)], "See what happens"),
+        ([text(f"{EXERCISE}\n\n{ANSWER}\n\nFive.\n\n{END}")], "Solution"),
+    ],
+    ids=["prediction", "exercise without code"],
+)
+def test_what_needs_no_code_asks_for_none(furnished, cells, words):
+    cells = furnished(*cells)
+    assert generated(cells, "open").source == f"###### **{words}**"
     assert not any(cell.source == "# Your answer" for cell in cells)
-
-
-def test_an_exercise_without_code_asks_for_none(furnished):
-    cells = furnished(text(f"{EXERCISE}\n\n{ANSWER}\n\nFive.\n\n{END}"))
-    assert not any(cell.cell_type == "code" for cell in cells)
 
 
 def test_a_caption_follows_its_figure(furnished):
@@ -100,16 +98,16 @@ def test_references_that_lead_out_of_the_chapter_are_listed(furnished):
         )
     )
     listed = generated(cells, "references").source
-    assert (
-        "From [chapter 1](11_one.ipynb):\n\n```{math}\n:label: eq-size\n:enumerator: 1.1" in listed
-    )
-    assert "(ex-try)=\n###### Exercise 1.1\n\nFrom [chapter 1](11_one.ipynb)." in listed
-    assert "(there)=\n###### A section" in listed
-    assert "stride\n: How far a window moves, as (1.1) has it." in listed
-    assert "(lecun1998gradient)=\nYann LeCun, Léon Bottou, and Yoshua Bengio" in listed
-    assert "eq-own" not in listed
-    assert "window\n:" not in listed
-    assert "ITU" not in listed
+    for part in (
+        "From [chapter 1](11_one.ipynb):\n\n```{math}\n:label: eq-size\n:enumerator: 1.1",
+        "(ex-try)=\n###### Exercise 1.1\n\nFrom [chapter 1](11_one.ipynb).",
+        "(there)=\n###### A section",
+        "stride\n: How far a window moves, as (1.1) has it.",
+        "(lecun1998gradient)=\nYann LeCun, Léon Bottou, and Yoshua Bengio",
+    ):
+        assert part in listed
+    for other in ("eq-own", "window\n:", "ITU"):
+        assert other not in listed
 
 
 def test_done_twice_is_done_once(furnished, tmp_path):
@@ -127,15 +125,9 @@ def test_done_twice_is_done_once(furnished, tmp_path):
 
 def test_the_authors_cells_keep_their_ids(furnished):
     written = [text(f"{EXERCISE}\n\n{ANSWER}"), code("x = 1"), text(f"{END}\n\nNext.")]
-    names = [cell.id for cell in written]
+    first, second, third = (cell.id for cell in written)
     kept = author_cells(nbformat.v4.new_notebook(cells=furnished(*written)))
-    assert [cell.id for cell in kept] == [
-        names[0],
-        f"{names[0]}-1",
-        names[1],
-        names[2],
-        f"{names[2]}-1",
-    ]
+    assert [cell.id for cell in kept] == [first, f"{first}-1", second, third, f"{third}-1"]
 
 
 @pytest.mark.parametrize(

@@ -16,18 +16,16 @@ def row_labels(ax):
     return [label.get_text() for label in ax.get_yticklabels()]
 
 
+def text_colors(ax):
+    return [text.get_color() for text in ax.texts]
+
+
 def legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def looks(line):
-    return line.get_color(), line.get_linestyle(), line.get_label()
-
-
-def of_split(name):
-    """Give color, line and label of a split, as the one place has them."""
-    style = plots.SPLITS[name]
-    return style["color"], style["linestyle"], style["label"]
+    return {"label": line.get_label(), "color": line.get_color(), "linestyle": line.get_linestyle()}
 
 
 def test_image_shows_the_pixels_and_their_values(ax):
@@ -35,7 +33,7 @@ def test_image_shows_the_pixels_and_their_values(ax):
     assert plots.image(ax, pixels, values=True) is ax
     np.testing.assert_array_equal(ax.images[0].get_array(), pixels)
     assert texts(ax) == ["0", "50", "200", "255"]
-    assert [text.get_color() for text in ax.texts] == ["white", "white", "black", "black"]
+    assert text_colors(ax) == ["white", "white", "black", "black"]
 
 
 def test_image_grid_fills_and_blanks(draw):
@@ -46,23 +44,21 @@ def test_image_grid_fills_and_blanks(draw):
     assert [ax.axison for ax in axes.ravel()] == [True, True, True, False]
 
 
-def test_signed_is_white_at_zero_and_leaves_gaps_open(ax):
+def test_signed_is_white_at_zero_and_leaves_gaps_open(ax, draw):
     numbers = np.array([[0.0, -6.0], [3.0, np.nan]])
     assert plots.signed(ax, numbers, values=True) is ax
     assert ax.images[0].get_clim() == (-6, 6)
     np.testing.assert_allclose(ax.images[0].to_rgba(np.zeros((1, 1)))[0, 0, :3], 1, atol=0.04)
     assert texts(ax) == ["0", "−6", "3", "?"]
-    assert [text.get_color() for text in ax.texts] == ["black", "white", "black", "black"]
+    assert text_colors(ax) == ["black", "white", "black", "black"]
+    plain = draw()
+    plots.signed(plain, np.zeros((2, 2)))
+    plots.signed(plain, np.ones((2, 2)), limit=4)
+    assert [image.get_clim() for image in plain.images] == [(-1, 1), (-4, 4)]
+    assert not plain.texts
 
 
-def test_signed_takes_a_limit_and_draws_all_zeros(ax):
-    plots.signed(ax, np.zeros((2, 2)))
-    plots.signed(ax, np.ones((2, 2)), limit=4)
-    assert [image.get_clim() for image in ax.images] == [(-1, 1), (-4, 4)]
-    assert not ax.texts
-
-
-def test_tinted_gives_a_group_one_tint(ax):
+def test_tinted_gives_a_group_one_tint(ax, draw):
     values = np.array([[1, 2, 3], [4, 5, -6]])
     groups = np.array([[0, 0, 1], [0, 0, -1]])
     assert plots.tinted(ax, values, groups) is ax
@@ -72,13 +68,9 @@ def test_tinted_gives_a_group_one_tint(ax):
     assert not np.allclose(cells[0, 0], cells[0, 2])
     np.testing.assert_array_equal(cells[1, 2], [0.95] * 3)  # no window's
     assert cells.min() > 0.5  # black reads well on every tint
-    assert [text.get_color() for text in ax.texts] == ["black"] * 5 + ["0.5"]
-
-
-def test_tinted_has_a_tint_for_any_number_of_groups(ax):
-    groups = np.arange(25).reshape(5, 5)
-    plots.tinted(ax, groups, groups)
-    assert ax.images[0].get_array().shape == (5, 5, 3)
+    assert text_colors(ax) == ["black"] * 5 + ["0.5"]
+    many = np.arange(25).reshape(5, 5)  # more than the cycle has colors
+    assert plots.tinted(draw(), many, many).images[0].get_array().shape == (5, 5, 3)
 
 
 def test_outline_frames_whole_pixels(ax):
@@ -97,7 +89,7 @@ def test_network_blocks_are_to_scale(ax):
     assert texts(ax) == ["input: 1×8×9 = 72", "conv: 6×4×5 = 120", "scores: 3"]
 
 
-def test_class_bars_stand_over_their_class_and_hang_below_zero(ax):
+def test_class_bars_stand_over_their_class_and_hang_below_zero(ax, draw):
     assert plots.class_bars(ax, [2.0, -1.0, 4.0], highlight=2) is ax
     assert [bar.get_height() for bar in ax.patches] == [2, -1, 4]
     assert [bar.get_x() + bar.get_width() / 2 for bar in ax.patches] == [0, 1, 2]
@@ -105,12 +97,9 @@ def test_class_bars_stand_over_their_class_and_hang_below_zero(ax):
     assert colors[0] == colors[1] != colors[2]
     assert len(ax.lines) == 1
     assert list(ax.get_xticks()) == [0, 1, 2]
-
-
-def test_class_bars_of_one_color_without_a_zero_line(ax):
-    plots.class_bars(ax, [0.5, 0.5])
-    assert len({bar.get_facecolor() for bar in ax.patches}) == 1
-    assert not ax.lines
+    plain = plots.class_bars(draw(), [0.5, 0.5])
+    assert len({bar.get_facecolor() for bar in plain.patches}) == 1
+    assert not plain.lines
 
 
 def test_share_bars(ax):
@@ -135,10 +124,10 @@ def test_confusion_matrix_writes_counts_and_colors_mistakes(ax):
 
 
 def test_the_splits_are_told_apart_by_color_and_by_line():
-    styles = [of_split(name) for name in ("training", "validation", "test")]
-    for looks_of_all in zip(*styles, strict=True):
-        assert len(set(looks_of_all)) == 3
-    assert [name for *_, name in styles] == list(plots.SPLITS)
+    for aspect in ("label", "color", "linestyle"):
+        assert len({style[aspect] for style in plots.SPLITS.values()}) == 3
+    assert [style["label"] for style in plots.SPLITS.values()] == list(plots.SPLITS)
+    assert set(plots.SPLITS) == {"training", "validation", "test"}
 
 
 HISTORY = History(
@@ -153,7 +142,10 @@ def test_learning_curves_of_one_run_look_like_their_splits(ax, quantity):
     assert list(train.get_xdata()) == list(valid.get_xdata()) == [1, 2]
     assert list(train.get_ydata()) == getattr(HISTORY, f"train_{quantity}")
     assert list(valid.get_ydata()) == getattr(HISTORY, f"valid_{quantity}")
-    assert [looks(line) for line in ax.lines] == [of_split("training"), of_split("validation")]
+    assert [looks(line) for line in ax.lines] == [
+        plots.SPLITS["training"],
+        plots.SPLITS["validation"],
+    ]
     assert legend(ax) == ["training", "validation"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", quantity)
 
@@ -163,16 +155,16 @@ def test_learning_curves_of_several_runs_have_a_color_each(ax):
     for name in ("plain", "shifted"):
         plots.learning_curves(ax, HISTORY, label=name)
     _, *lines = ax.lines
-    colors, styles, _ = zip(*map(looks, lines), strict=True)
+    colors = [line.get_color() for line in lines]
     assert colors[0] == colors[1] != colors[2] == colors[3]
-    assert styles == ("--", "-") * 2
+    assert [line.get_linestyle() for line in lines] == ["--", "-", "--", "-"]
     names = "plain training", "plain validation", "shifted training", "shifted validation"
     assert legend(ax) == list(names)
 
 
 def test_learning_curves_without_validation(ax):
     plots.learning_curves(ax, History(train_loss=[1.0], train_accuracy=[0.5]))
-    assert [looks(line) for line in ax.lines] == [of_split("training")]
+    assert [looks(line) for line in ax.lines] == [plots.SPLITS["training"]]
 
 
 def test_seed_band_is_one_standard_deviation_around_the_mean(ax):
@@ -190,8 +182,9 @@ def test_seed_band_is_one_standard_deviation_around_the_mean(ax):
 @pytest.mark.parametrize("split", plots.SPLITS)
 def test_seed_band_of_a_split_looks_like_it(ax, split):
     plots.seed_band(ax, [1, 2], [[0.1, 0.4], [0.3, 0.4]], split)
-    assert looks(ax.lines[0]) == of_split(split)
-    np.testing.assert_allclose(ax.collections[0].get_facecolor()[0, :3], to_rgb(of_split(split)[0]))
+    assert looks(ax.lines[0]) == plots.SPLITS[split]
+    color = to_rgb(plots.SPLITS[split]["color"])
+    np.testing.assert_allclose(ax.collections[0].get_facecolor()[0, :3], color)
 
 
 def test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar(ax):
@@ -204,7 +197,7 @@ def test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar(ax):
     edges = [bar.get_bbox().intervalx for bar in ax.patches]
     np.testing.assert_allclose(edges, [[0.82, 0.86], [0.4, 0.6]])
     assert [bar.get_y() + bar.get_height() / 2 for bar in ax.patches] == [0, 1]
-    assert {dot.get_color() for dot in dots} == {of_split("test")[0]}
+    assert {dot.get_color() for dot in dots} == {plots.SPLITS["test"]["color"]}
     assert row_labels(ax) == ["a", "b"]
     assert ax.yaxis_inverted()
     assert ax.xaxis.get_major_formatter()(0.5) == "50.0%"

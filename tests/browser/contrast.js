@@ -1,5 +1,11 @@
-// Text in the article that stands out too little from what is behind it (WCAG's ratio below 3).
-() => {
+// Text in the article that stands out too little from what is behind it (WCAG's ratio below 3), once
+// the page has taken the scheme, light or dark, that was asked for.
+async (scheme) => {
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  const { theme } = document.documentElement.dataset;
+  if (theme && theme !== scheme) return [`the theme is ${theme}`];
+  for (const change of document.getAnimations())
+    if (change instanceof CSSTransition) change.finish();
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const seen = new Map();
   const rgba = (color) => {

@@ -9,7 +9,8 @@ HERE = Path(__file__).parent
 FAULTS, WIDTH, CONTRAST = (
     (HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("faults", "width", "contrast")
 )
-SCREENS = {"wide": (1280, 900), "phone": (375, 700)}
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 700}
+OPEN_FOLDS = "for (const fold of document.querySelectorAll('details')) fold.open = true"
 # From disk Chromium refuses the theme's preloads of its icon fonts; the icons are drawn by a
 # script, so nothing is missing.
 EXCUSED_FROM_DISK = re.compile(
@@ -19,12 +20,12 @@ OTHER_HOST = re.compile(r"^(?!(file|data|blob|about|http://127\.0\.0\.1:\d+/))")
 
 
 class Visitor:
-    """Opens pages in one mode and notes what goes wrong; nothing it asks leaves this machine."""
+    """Opens pages in a fresh browser and notes what goes wrong; what it asks stays here."""
 
-    def __init__(self, browser, scheme="light"):
-        self.scheme = scheme
+    def __init__(self, browser, scheme="light", **options):
+        self.schemes = [scheme, "dark" if scheme == "light" else "light"]
         self.faults = []
-        self.context = browser.new_context(color_scheme=scheme)
+        self.context = browser.new_context(viewport=WIDE, **options)
         self.context.route(OTHER_HOST, self.refuse)
         self.page = self.context.new_page()
         self.page.on("console", self.console)
@@ -46,30 +47,33 @@ class Visitor:
             self.faults.append(f"status {response.status}: {response.url}")
 
     def visit(self, address):
-        """Open a page and all its folds, and return what is wrong with it on any screen."""
+        """Open a page and all its folds, and return what is wrong in any scheme, on any screen."""
         self.faults.clear()
-        self.page.set_viewport_size(_size("wide"))
+        self.page.emulate_media(color_scheme=self.schemes[0])
         self.page.goto(address)
-        self.page.evaluate(
-            "for (const fold of document.querySelectorAll('details')) fold.open = true"
-        )
+        self.page.evaluate(OPEN_FOLDS)
         self.faults += self.page.evaluate(FAULTS)
-        self.faults += self.page.evaluate(CONTRAST)
-        for screen in SCREENS:
-            self.page.set_viewport_size(_size(screen))
-            self.faults += [f"{screen}: {fault}" for fault in self.page.evaluate(WIDTH)]
+        for scheme in self.schemes:
+            self.page.emulate_media(color_scheme=scheme)
+            self.faults += [f"{scheme}: {fault}" for fault in self.page.evaluate(CONTRAST, scheme)]
+        for screen in (PHONE, WIDE):
+            self.page.set_viewport_size(screen)
+            self.faults += self.page.evaluate(WIDTH)
         return list(self.faults)
 
 
-def _size(screen):
-    return dict(zip(("width", "height"), SCREENS[screen], strict=True))
+@pytest.fixture
+def visitor(browser):
+    """Start a visitor of a scheme, with options of Playwright's contexts."""
+    started = []
 
+    def start(*scheme, **options):
+        started.append(Visitor(browser, *scheme, **options))
+        return started[-1]
 
-@pytest.fixture(params=["light", "dark"])
-def visitor(browser, request):
-    guest = Visitor(browser, request.param)
-    yield guest
-    guest.context.close()
+    yield start
+    for guest in started:
+        guest.context.close()
 
 
 @pytest.fixture(params=["disk", "server"])
@@ -77,34 +81,25 @@ def root(book, serve, request):
     return book.as_uri() if request.param == "disk" else serve(book)
 
 
-def _pages(book):
-    return sorted(
-        path.relative_to(book).as_posix()
-        for path in book.rglob("*.html")
-        if path.relative_to(book).parts[0] not in ("_static", "_sources")
-        and path != book / "index.html"  # leads on to the first page
-    )
-
-
 def test_every_page(visitor, root, book):
+    pages = {path.relative_to(book).as_posix() for path in book.rglob("*.html")}
+    guest = visitor("light" if root.startswith("file:") else "dark")
     report = {}
-    for page in _pages(book):
-        report[page] = visitor.visit(f"{root}/{page}")
-        theme = visitor.page.evaluate("document.documentElement.dataset.theme")
-        if theme != visitor.scheme:
-            report[page].append(f"the theme is {theme}, not {visitor.scheme}")
+    for page in sorted(pages - {"index.html"}):
+        if not page.startswith("_"):  # _static and _sources hold no pages
+            report[page] = guest.visit(f"{root}/{page}")
+            assert guest.page.evaluate("document.documentElement.dataset.theme"), page
     lines = [f"{page}: {fault}" for page, faults in report.items() for fault in faults]
     assert not lines, "\n".join(lines)
     assert len(report) >= 6
-    visitor.page.goto(f"{root}/index.html")
-    visitor.page.wait_for_url(f"{root}/intro.html")
+    guest.page.goto(f"{root}/index.html")  # leads on to the first page
+    guest.page.wait_for_url(f"{root}/intro.html")
 
 
 @pytest.mark.parametrize("words", ["padding", "步幅"])
-def test_search_finds_and_leads_there(browser, root, words):
-    guest = Visitor(browser)
+def test_search_finds_and_leads_there(visitor, root, words):
+    guest = visitor()
     assert guest.visit(f"{root}/search.html") == []
-    guest.page.set_viewport_size(_size("wide"))
     field = guest.page.locator(".bd-search-container input[name=q]")
     field.fill(words)
     field.press("Enter")
@@ -114,19 +109,17 @@ def test_search_finds_and_leads_there(browser, root, words):
     guest.page.wait_for_url(re.compile(r"/(chapters/|intro\.html)"))
     assert words in guest.page.locator("article").first.inner_text().lower()
     assert guest.faults == []
-    guest.context.close()
 
 
-def test_the_theme_button_reaches_dark_and_it_stays(browser, root):
-    guest = Visitor(browser)
-    guest.page.goto(f"{root}/intro.html")
+def test_the_theme_button_reaches_dark_and_it_stays(visitor, root):
+    page = visitor().page
+    page.goto(f"{root}/intro.html")
     for _ in range(3):  # auto, light, dark
-        if guest.page.evaluate("document.documentElement.dataset.mode") == "dark":
+        if page.evaluate("document.documentElement.dataset.mode") == "dark":
             break
-        guest.page.locator(".theme-switch-button:visible").first.click()
-    guest.page.goto(f"{root}/chapters/glossary.html")
-    assert guest.page.evaluate("document.documentElement.dataset.theme") == "dark"
-    guest.context.close()
+        page.locator(".theme-switch-button:visible").first.click()
+    page.goto(f"{root}/chapters/glossary.html")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 def test_notebooks_can_be_downloaded(book):
@@ -142,26 +135,20 @@ FOLDING = "chapters/12_output_size.html"  # a chapter with all that folds, and w
 
 
 @pytest.fixture
-def chapter(browser, book):
-    """Open the chapter in a fresh browser, with or without JavaScript."""
-    contexts = []
+def chapter(visitor, book):
+    """Open the chapter, after a script, with options of Playwright's contexts."""
 
-    def start(scripts=True, init=""):
-        contexts.append(browser.new_context(java_script_enabled=scripts))
-        page = contexts[-1].new_page()
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(error))
-        page.add_init_script(init)
-        page.goto((book / FOLDING).as_uri())
-        return page
+    def start(init="", **options):
+        guest = visitor(**options)
+        guest.page.add_init_script(init)
+        guest.page.goto((book / FOLDING).as_uri())
+        return guest
 
-    yield start
-    for context in contexts:
-        context.close()
+    return start
 
 
 def test_answers_unfold_without_javascript(chapter):
-    page = chapter(scripts=False)
+    page = chapter(java_script_enabled=False).page
     for kind, label in [("prediction", "See what happens"), ("solution", "Solution")]:
         folds = page.locator(f"details.fold.{kind}")
         assert folds.count() >= 3
@@ -175,7 +162,7 @@ def test_answers_unfold_without_javascript(chapter):
 
 
 def test_answers_stand_open_on_paper(chapter):
-    page = chapter()
+    page = chapter().page
     heights = """[...document.querySelectorAll('details.fold > .sd-summary-content')].map(
         (e) => e.checkVisibility({contentVisibilityAuto: true}) ? e.offsetHeight : 0)"""
     assert set(page.evaluate(heights)) == {0}
@@ -185,7 +172,7 @@ def test_answers_stand_open_on_paper(chapter):
 
 def shown_code(page):
     """The number of code cells whose code shows, with the answers open; and of all."""
-    page.evaluate("for (const fold of document.querySelectorAll('details.fold')) fold.open = true")
+    page.evaluate(OPEN_FOLDS.replace("details", "details.fold"))
     shown = page.evaluate(
         "[...document.querySelectorAll('div.cell_input')].map((e) => "
         "e.checkVisibility({contentVisibilityAuto: true}) && e.offsetHeight > 0)"
@@ -194,7 +181,7 @@ def shown_code(page):
 
 
 def test_the_switch_hides_and_shows_all_code_and_remembers(chapter):
-    page = chapter()
+    page = chapter().page
     hide, show = (page.get_by_role("button", name=f"{verb} code") for verb in ("Hide", "Show"))
     as_written, everything = shown_code(page)
     assert 0 < as_written < everything
@@ -216,24 +203,23 @@ def test_the_switch_hides_and_shows_all_code_and_remembers(chapter):
 
 def test_the_switch_works_where_storage_is_blocked(chapter):
     blocked = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }});"
-    page = chapter(init=blocked)
-    page.errors.clear()  # the theme's own scripts want the storage
-    page.get_by_role("button", name="Hide code").click()
-    assert shown_code(page)[0] == 0
-    assert page.errors == []
+    guest = chapter(init=blocked)
+    guest.faults.clear()  # the theme's own scripts want the storage
+    guest.page.get_by_role("button", name="Hide code").click()
+    assert shown_code(guest.page)[0] == 0
+    assert guest.faults == []
 
 
 def test_folds_say_what_is_inside(chapter):
-    page = chapter()
-    labels = set(page.locator("details.hide > summary > p:visible").all_inner_texts())
-    shown_code(page)
-    labels |= set(page.locator("details.hide > summary > p:visible").all_inner_texts())
-    assert labels == {"Setup", "Code for this figure", "Code for this table", "The check"}
+    page = chapter().page
+    page.evaluate(OPEN_FOLDS.replace("details", "details.fold"))
+    labels = page.locator("details.hide > summary > p:visible").all_inner_texts()
+    assert set(labels) == {"Setup", "Code for this figure", "Code for this table", "The check"}
 
 
 def test_a_wide_table_scrolls_in_its_own_box(chapter):
-    page = chapter()
-    page.set_viewport_size(_size("phone"))
+    page = chapter().page
+    page.set_viewport_size(PHONE)
     shown_code(page)
     table = page.locator("table.dataframe").first
     table.evaluate("e => { e.rows[0].cells[1].textContent = 'a'.repeat(200); }")
@@ -257,47 +243,52 @@ FAULTY = {
     "<div class='math'>x^2</div>": "formula not rendered: x^2",
     "<mjx-merror data-mjx-error='Undefined'></mjx-merror>": "formula with an error: Undefined",
     f"<img src='data:image/svg+xml,{'<svg xmlns=%22http://www.w3.org/2000/svg%22/>'}'>": "alt text",
+    "<img src='f/missing.png' alt='f/missing.png'>": "image without alt text: f/missing.png",
     "<img src='missing.png' alt='x'>": "image does not load: missing.png",
-    "<p style='width: 600px'>a wide one</p>": "phone: 600",
-    "<pre style='width: 2000px'>a wide one</pre>": "wide: 20",
-    "<p style='color: #999; background: #aaa'>pale</p>": "contrast 1.",
+    "<p style='width: 600px'>a wide one</p>": "600 pixels wide on a screen of 375",
+    "<pre style='width: 2000px'>a wide one</pre>": "pixels wide on a screen of 1280",
+    "<p style='color: #999; background: #aaa'>pale</p>": "light: contrast 1.",
+    "<style>@media (prefers-color-scheme: dark) {p {color: #333; background: #222}}</style><p>x": (
+        "dark: contrast 1."
+    ),
 }
 
 
+@pytest.fixture
+def write_page(tmp_path):
+    """Write a small page and return its address."""
+
+    def write(html, head=""):
+        page = tmp_path / "x.html"
+        page.write_text(f"<!doctype html><meta charset=utf-8>{head}{html}", encoding="utf-8")
+        return page.as_uri()
+
+    return write
+
+
 @pytest.mark.parametrize(("html", "expected"), FAULTY.items(), ids=lambda value: None)
-def test_each_fault_is_reported(browser, tmp_path, html, expected):
-    head = "<!doctype html><meta charset=utf-8><link rel=icon href=data:,>"
-    (tmp_path / "x.html").write_text(
-        f"{head}<style>body {{margin: 0}}</style><article>{html}</article>", encoding="utf-8"
-    )
-    guest = Visitor(browser)
-    faults = guest.visit((tmp_path / "x.html").as_uri())
-    guest.context.close()
+def test_each_fault_is_reported(visitor, write_page, html, expected):
+    head = "<link rel=icon href=data:,><style>body {margin: 0}</style>"
+    faults = visitor().visit(write_page(f"<article>{html}</article>", head))
     if expected is None:
         assert faults == []
     else:
         assert any(expected in fault for fault in faults), faults
 
 
-def test_faults_are_reported_from_a_server_too(browser, serve, tmp_path):
-    (tmp_path / "x.html").write_text(
-        "<script src=gone.js></script><script src=http://192.0.2.1/x.js></script>", encoding="utf-8"
-    )
-    guest = Visitor(browser)
-    faults = guest.visit(f"{serve(tmp_path)}/x.html")
+def test_faults_are_reported_from_a_server_too(visitor, serve, write_page, tmp_path):
+    write_page("<script src=gone.js></script><script src=http://192.0.2.1/x.js></script>")
+    faults = visitor().visit(f"{serve(tmp_path)}/x.html")
     assert any("status 404" in fault for fault in faults), faults
     assert "asks another host: http://192.0.2.1/x.js" in faults
-    guest.context.close()
 
 
-def test_only_the_icon_fonts_are_excused(browser, tmp_path):
-    for folder, reported in [("_static/vendor/fontawesome/6.5.2/webfonts", False), ("f", True)]:
-        font = f"{folder}/fa-solid-900.woff2"
-        (tmp_path / "x.html").write_text(
-            f"<link rel=preload as=font crossorigin href='{font}'>", encoding="utf-8"
-        )
-        guest = Visitor(browser)
-        guest.page.goto((tmp_path / "x.html").as_uri())
-        guest.page.wait_for_timeout(300)
-        assert bool(guest.faults) is reported, guest.faults
-        guest.context.close()
+@pytest.mark.parametrize(
+    ("folder", "reported"), [("_static/vendor/fontawesome/6.5.2/webfonts", False), ("f", True)]
+)
+def test_only_the_icon_fonts_are_excused(visitor, write_page, folder, reported):
+    font = f"{folder}/fa-solid-900.woff2"
+    guest = visitor()
+    guest.page.goto(write_page(f"<link rel=preload as=font crossorigin href='{font}'>"))
+    guest.page.wait_for_timeout(300)
+    assert bool(guest.faults) is reported, guest.faults

@@ -1,0 +1,298 @@
+"""The checkers of the exercises, tried with right answers and with the slips that readers make."""
+
+import importlib
+import pkgutil
+import re
+
+import numpy as np
+import pytest
+
+from lenet_course import chapters, scratch, shapes
+from lenet_course.chapters import (
+    backpropagation,
+    convolution,
+    images,
+    lenet,
+    mnist,
+    output_size,
+    pooling,
+    scores,
+)
+from lenet_course.checks import CheckFailed
+
+TRIED = {}  # for each checker its answers, and a pattern of what is said of each
+
+WEIGHTS = np.array([0.299, 0.587, 0.114])
+TRIED[images.check_to_gray] = [
+    (lambda images: images @ WEIGHTS, "all 5 cases agree"),
+    (lambda images: images.mean(axis=-1), "case 1 .*red .299"),
+    (lambda images: images @ WEIGHTS[::-1], "case 1 .*red .299"),
+    (lambda images: (images * WEIGHTS).astype(np.uint8).sum(axis=-1), "case 1 .*red .299"),
+    (lambda images: np.tensordot(images, WEIGHTS, (0, 0)), "case 1 .*raised ValueError"),
+    (lambda images: np.minimum(images @ WEIGHTS, 254.9), "case 2 .*white is 255"),
+    (lambda images: images[:1] @ WEIGHTS, "case 4 .*one number for each of 4 × 5"),
+    (lambda images: (images if images.ndim == 3 else images[0]) @ WEIGHTS, "case 5 .*last axis"),
+]
+
+
+def one_axis(n, k, s, p, d):
+    return (n + 2 * p - d * (k - 1) - 1) // s + 1
+
+
+TRIED[output_size.check_conv_output_size] = [
+    (shapes.conv_output_size, "all 10 cases agree"),
+    (lambda n, k, s, p, d: k - n + 1, "case 1 .*the first place"),
+    (lambda n, k, s, p, d: (n - k + p) // s + 1, "case 2 .*counts twice"),
+    (lambda n, k, s, p, d: (n - k + 1 + 2 * p) // s, "case 3 .*after that"),
+    (lambda n, k, s, p, d: (n - k + 2 * p) / s + 1, "case 4 .*round down"),
+    (lambda n, k, s, p, d: (n - k) // s + 2 * p // s + 1, "case 5 .*before you divide"),
+    (lambda n, k, s, p, d: (n - k + 2 * p) // s + 1, "case 6 .*spans"),
+    (one_axis, "case 8 .*a pair is"),
+]
+
+
+def input_sizes(output, kernel_size, stride, padding, extra=-1, sign=-1, more=-1):
+    smallest = (output + extra) * stride + kernel_size + sign * 2 * padding
+    return smallest, smallest + stride + more
+
+
+TRIED[output_size.check_input_size_range] = [
+    (input_sizes, "all 5 cases agree"),
+    (lambda *setting: input_sizes(*setting)[0], r"case 1 .*shape \(\), expected \(2,"),
+    (lambda *setting: input_sizes(*setting, extra=0), "case 1 .*only one size"),
+    (lambda *setting: input_sizes(*setting, more=0), "case 1 .*only one size"),
+    (lambda *setting: input_sizes(*setting)[:1] * 2, "case 2 .*more cells"),
+    (lambda *setting: input_sizes(*setting, sign=1), "case 4 .*per side"),
+]
+
+
+def field(layers, before=1, join=lambda width, stride: width * stride):
+    """Give the receptive field, each layer's stride counted before or after its kernel."""
+    seen, width = 1, 1
+    for k, s in layers:
+        widths = width, join(width, s)
+        seen += (k - 1) * widths[1 - before]
+        width = widths[1]
+    return seen
+
+
+TRIED[output_size.check_receptive_field] = [
+    (shapes.receptive_field, "all 6 cases agree"),
+    (lambda layers: field(layers) - 1, "case 1 .*its own kernel"),
+    (lambda layers: sum(k for k, _ in layers), "case 2 .*not K"),
+    (lambda layers: 1 + sum(k - 1 for k, _ in layers), "case 3 .*2 input"),
+    (lambda layers: field(layers, before=0), "case 3 "),
+    (lambda layers: field(layers, join=lambda width, s: s), "case 5 .*multip"),
+    (lambda layers: field(layers, join=lambda width, s: width + s - 1), "case 6 "),
+]
+
+
+def correlate(image, kernel):
+    return scratch.conv2d(image[None, None], kernel[None, None])[0, 0]
+
+
+TRIED[convolution.check_cross_correlate] = [
+    (correlate, "✔ correlate: all 5 cases agree\n"),
+    (lambda image, kernel: correlate(image, kernel[::-1, ::-1]), "case 1 .*flipped kernel"),
+    (lambda image, kernel: np.array([[np.sum(image * kernel)]]), "case 1 .*raised"),
+    (
+        lambda image, kernel: np.zeros(np.subtract(kernel.shape, image.shape) + 1),
+        r"case 1 .*raised.*W - KW \+ 1",
+    ),
+    (lambda image, kernel: correlate(image, kernel)[:-1, :-1], r"case 1 .*shape \(0, 2\)"),
+    (lambda image, kernel: correlate(image, kernel).T, r"case 1 .*shape \(3, 1\)"),
+    (lambda image, kernel: correlate(image, kernel[::-1]), "case 2 .*row a, column b"),
+    (lambda image, kernel: correlate(image, kernel[: kernel.shape[1]]), "case 4 .*KH is"),
+]
+
+
+def max_pool2d(x, kernel_size, stride, past_the_end=0):
+    x = np.pad(x, [(0, 0), (0, 0), (0, past_the_end), (0, past_the_end)])
+    return scratch.max_pool2d(x, kernel_size, stride)
+
+
+TRIED[pooling.check_max_pool2d] = [
+    (max_pool2d, "all 6 cases agree"),
+    (scratch.avg_pool2d, "case 1 of 6: .*keep the largest"),
+    (lambda x, k, s: max_pool2d(x.swapaxes(2, 3), k, s), "case 1 of 6: .*differs"),
+    (lambda x, k, s: np.maximum(max_pool2d(x, k, s), 0), "case 2 of 6: .*may be negative"),
+    (lambda x, k, s: max_pool2d(x * 0 + x.max(1, keepdims=True), k, s), "case 3 of 6: .*own"),
+    (lambda x, k, s: max_pool2d(x[..., : x.shape[2]], k, s), "case 4 of 6: .*H and W differ"),
+    (lambda x, k, s: max_pool2d(x, k, s, past_the_end=1), "case 4 of 6: .*shape"),
+    (lambda x, k, s: max_pool2d(x, k, s, past_the_end=k - s), "case 5 of 6: .*over the end"),
+    (lambda x, k, s: max_pool2d(x, k, k), "case 5 of 6: .*shape"),
+    (lambda x, k, s: max_pool2d(x, k, 2), "case 6 of 6: .*the stride is not the window"),
+]
+
+
+@np.errstate(all="ignore")
+def unshifted(logits, dim, sum_dim=None):
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=dim if sum_dim is None else sum_dim, keepdims=True)
+
+
+def by_row(logits, dim):
+    powers = np.exp(logits - logits.max(axis=1)[:, None])
+    return powers / powers.sum(axis=1)[:, None]
+
+
+TRIED[scores.check_softmax] = [
+    (scratch.softmax, "✔ softmax: all 5 cases agree\n"),
+    (lambda z, dim: scratch.softmax(-z, dim), r"case 1 .*e\^-z not"),
+    (lambda z, dim: z / z.sum(axis=dim, keepdims=True), "case 1 "),
+    (lambda z, dim: scratch.softmax(z, 0), "case 1 "),
+    (lambda z, dim: unshifted(z, dim, sum_dim=(0, 1)), "case 2 .*every row"),
+    (lambda z, dim: scratch.softmax(z, 1), "case 3 .*every column"),
+    (by_row, "case 3 .*every column"),
+    (unshifted, "case 4 .*subtract the largest"),
+    (lambda z, dim: scratch.softmax(z, -1 if z.ndim > 2 else dim), "case 5 .*serves any axis"),
+]
+
+
+@np.errstate(all="ignore")
+def by_probability(logits, y, softmax=scratch.softmax):
+    return np.mean(-np.log(softmax(logits, 1)[np.arange(len(y)), y]))
+
+
+TRIED[scores.check_cross_entropy] = [
+    (scratch.cross_entropy, "✔ cross_entropy: all 5 cases agree\n"),
+    (lambda z, y: scratch.cross_entropy(z, y) / np.log(10), "case 1 .*natural logarithm"),
+    (lambda z, y: -scratch.cross_entropy(z, y), "case 1 "),
+    (lambda z, y: np.full(len(y), scratch.cross_entropy(z, y)), r"case 1 .*shape \(1,\)"),
+    (lambda z, y: scratch.cross_entropy(scratch.softmax(z, 1), y), "case 2 .*only once"),
+    (lambda z, y: scratch.cross_entropy(-z, y), r"case 2 .*e\^z"),
+    (lambda z, y: scratch.cross_entropy(z, y) * len(y), "case 3 .*averaged"),
+    (lambda z, y: scratch.cross_entropy(z, y[:1].repeat(len(y))), "case 3 .*label of its own"),
+    (lambda z, y: by_probability(z, y, unshifted), "case 4 .*subtract"),
+    (by_probability, "case 5 .*before rounding"),
+]
+
+
+def average_backward(put=np.add, step=None, batch=True):
+    """Return the way back through average pooling, by loops that can be wrong in several ways."""
+
+    def backward(grad_output, x, kernel_size, stride):
+        grad_x, S = np.zeros(x.shape), step or stride
+        for n, c, i, j in np.ndindex(grad_output.shape):
+            part = (n if batch else 0, c)
+            place = (*part, slice(i * S, i * S + kernel_size), slice(j * S, j * S + kernel_size))
+            grad_x[place] = put(grad_x[place], grad_output[n, c, i, j] / kernel_size**2)
+        return grad_x
+
+    return backward
+
+
+right = average_backward()
+TRIED[backpropagation.check_avg_pool2d_backward] = [
+    (right, "all 6 cases agree"),
+    (lambda g, x, K, S: right(g, x, K, S) * K**2, "case 1 .*a quarter of the output"),
+    (lambda g, x, K, S: right(g, x, K, S) * K, "case 1 .*a quarter of the output"),
+    (average_backward(step=1), "case 2 .*from i · stride on"),
+    (average_backward(batch=False), "case 3 .*each image"),
+    (lambda g, x, K, S: right(g, x, K, S)[:, :, : len(x[0, 0]) // K * K], "case 4 "),
+    (average_backward(put=lambda old, new: new), r"case 5 .*use \+="),
+    (lambda g, x, K, S: right(g, x, K, K), r"case 5 .*use \+="),  # windows side by side
+    (average_backward(step=2), "case 6 .*the stride is not the window"),
+]
+
+
+def sizes(size, padding, half=lambda n: n // 2):
+    conv1 = size + 2 * padding - 4
+    pool1 = half(conv1)
+    return conv1, pool1, pool1 - 4, half(pool1 - 4)
+
+
+TRIED[lenet.check_lenet_shapes] = [
+    (sizes, "all 4 cases agree"),
+    (lambda n, padding: sizes(n, padding)[:3], r"case 1 .*\(3,\), expected \(4"),
+    (lambda n, padding: sizes(n, 2), "case 2 .*padding that came in"),
+    (lambda n, padding: sizes(n, padding, lambda n: -(-n // 2)), "case 4 .*rounds down"),
+]
+
+
+def count(seen, k):
+    return sum(n * k**2 + 1 for n in seen)
+
+
+TRIED[lenet.check_partial_conv_parameters] = [
+    (count, "all 4 cases agree"),
+    (lambda seen, k: sum(seen) * k * k, "case 1 .*one bias"),
+    (lambda seen, k: sum(seen) * k * k + 1, "case 2 .*of its own"),
+    (lambda seen, k: sum(seen) * (k * k + 1), "case 2 .*2496"),
+    (lambda seen, k: len(seen) * count(seen[-1:], k), "case 3 .*84"),
+]
+
+
+def by_batch(reduce):
+    """Make a score of each batch's number of right answers, its size, and the batch size."""
+
+    def accuracy(logits, y, batch_size):
+        cuts = range(batch_size, len(y), batch_size)
+        parts = np.split(logits.argmax(axis=1) == y, cuts)
+        counts = np.array([part.sum() for part in parts]), np.array([len(part) for part in parts])
+        return reduce(*counts, batch_size)
+
+    return accuracy
+
+
+def accuracy(logits, y, batch_size):
+    return np.mean(logits.argmax(axis=1) == y)
+
+
+def last_batch_dropped(logits, y, batch_size):
+    kept = len(y) // batch_size * batch_size or len(y)
+    return accuracy(logits[:kept], y[:kept], batch_size)
+
+
+TRIED[mnist.check_accuracy] = [
+    (accuracy, "all 7 cases agree"),
+    (by_batch(lambda right, sizes, size: right.sum() / sizes.sum()), "all 7 cases agree"),
+    (lambda logits, y, size: 100 * accuracy(logits, y, size), "case 1 of 7.*returned .*80"),
+    (lambda logits, y, size: accuracy(-logits, y, size), "case 1 of 7.*highest score"),
+    (by_batch(lambda right, sizes, size: right.sum() / sizes.max()), "case 2 of 7.*divide by"),
+    (by_batch(lambda right, sizes, size: right.sum() / len(sizes) / size), "case 3 .*smaller"),
+    (by_batch(lambda right, sizes, size: (right / sizes).mean()), "case 4 .*too much weight"),
+    (last_batch_dropped, "case 4 of 7"),
+    (lambda logits, y, size: accuracy(logits[:size], y[:size], size), "case 4 of 7"),
+    (lambda logits, y, size: accuracy(np.maximum(logits, 0), y, size), "case 7 .*negative"),
+]
+
+
+def confusion_matrix(y, predicted, classes):
+    counts = np.zeros((classes, classes), dtype=int)
+    np.add.at(counts, (y, predicted), 1)
+    return counts
+
+
+TRIED[mnist.check_confusion_matrix] = [
+    (confusion_matrix, "all 3 cases agree"),
+    (lambda y, p, classes: confusion_matrix(p, y, classes), "case 1 of 3.*row: the truth"),
+    (lambda y, p, classes: confusion_matrix(y, p, classes) / len(y), "case 1 .*it is 0.333"),
+    (lambda y, p, classes: confusion_matrix(y, p, classes) > 0, "case 2 of 3.*counts twice"),
+    (lambda y, p, _: confusion_matrix(y, p, max(*y, *p) + 1), "case 3 of 3.*their column"),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "says"),
+    [
+        pytest.param(check, answer, says, id=f"{check.__name__}: {says}")
+        for check, answers in TRIED.items()
+        for answer, says in answers
+    ],
+)
+def test_what_a_checker_says(check, answer, says, capsys):
+    try:
+        check(answer)
+        said = capsys.readouterr().out
+    except CheckFailed as failed:
+        said = str(failed)
+    assert re.search(says, said)
+
+
+def test_every_checker_is_tried():
+    names = [module.name for module in pkgutil.iter_modules(chapters.__path__)]
+    modules = [importlib.import_module(f"lenet_course.chapters.{name}") for name in names]
+    assert {
+        getattr(module, name) for module in modules for name in dir(module) if "check_" in name
+    } == set(TRIED)

@@ -1,0 +1,272 @@
+"""What the drawings of one chapter show is read back from the axes."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Rectangle
+
+from lenet_course.chapters import (
+    backpropagation,
+    convolution,
+    lenet,
+    mnist,
+    optimizers,
+    output_size,
+    overfitting,
+)
+
+
+def words(ax):
+    return [text.get_text() for text in ax.texts if text.get_text()]
+
+
+def bounds(ax):
+    return [patch.get_bbox().bounds for patch in ax.patches]
+
+
+def cells(ax, **properties):
+    """List the centers (x, y) of the cells that look like this."""
+    return [
+        tuple(round(corner + 0.45, 3) for corner in patch.get_xy())
+        for patch in ax.patches
+        if all(getattr(patch, f"get_{name}")() == value for name, value in properties.items())
+    ]
+
+
+def colored(ax, color):
+    return cells(ax, facecolor=to_rgba(color))
+
+
+# How big is the output?
+
+
+@pytest.mark.parametrize(
+    ("setting", "lines"),
+    [
+        ((7, 3), [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6]]),
+        ((8, 3, 2), [[0, 1, 2], [2, 3, 4], [4, 5, 6]]),
+        ((7, 3, 1, 0, 2), [[0, 2, 4], [1, 3, 5], [2, 4, 6]]),
+        ((3, 3, 2, 1), [[0, 1], [1, 2]]),  # cells of the padding are paler
+        ((3, 2, 1, "same"), [[0, 1], [1, 2], [2]]),
+    ],
+)
+def test_window_places_draws_each_window_and_its_output(ax, setting, lines):
+    assert output_size.window_places(ax, *setting) is ax
+    assert colored(ax, "C0") == [(cell, n + 1.3) for n, line in enumerate(lines) for cell in line]
+    assert [y for _, y in colored(ax, "C1")] == [n + 1.3 for n in range(len(lines))]
+    assert [label.get_text() for label in ax.get_yticklabels()][-1] == str(len(lines))
+
+
+def test_window_places_marks_padding_and_unread_cells(ax):
+    output_size.window_places(ax, 8, 3, stride=2, padding=1)
+    assert [x for x, _ in cells(ax, linestyle="--")] == [-1, 8]
+    assert [x for x, _ in cells(ax, hatch="////")] == [8]
+    assert words(ax) == ["0", "0", "out"]
+
+
+def test_window_grid_frames_the_first_and_last_place(ax):
+    assert output_size.window_grid(ax, (6, 9), (3, 2), stride=(1, 2)) is ax
+    first, last = (patch for patch in ax.patches if patch.get_label())
+    assert first.get_bbox().bounds == (-0.5, -0.5, 2, 3)
+    assert (last.get_xy(), last.get_label()) == ((5.5, 2.5), "last place")
+    (dots,) = ax.lines
+    assert set(dots.get_xdata()) == {0, 2, 4, 6}
+    assert set(dots.get_ydata()) == {0, 1, 2, 3}
+    assert cells(ax, hatch="////") == [(8, y) for y in range(6)]
+
+
+def test_window_grid_draws_padding_or_the_image(ax):
+    output_size.window_grid(ax, 2, 3, padding=1)
+    assert len(cells(ax, linestyle="--")) == 12
+    pixels = np.arange(12).reshape(3, 4)
+    output_size.window_grid(ax, (3, 4), 2, pixels=pixels)
+    np.testing.assert_array_equal(ax.images[0].get_array(), pixels)
+
+
+def test_size_chain_is_to_scale(ax):
+    assert output_size.size_chain(ax, [8, 4, 1], ["pool", "conv"]) is ax
+    squares = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    assert [square.get_bbox().size.tolist() for square in squares] == [[8, 8], [4, 4], [1, 1]]
+    assert words(ax) == ["8", "pool", "4", "conv", "1"]
+
+
+@pytest.mark.parametrize(
+    ("size", "layers", "seen"),
+    [
+        (9, [(3, 1), (3, 1)], range(2, 7)),
+        (9, [(5, 1)], range(2, 7)),
+        (16, [(5, 1), (2, 2), (5, 1), (2, 2)], range(16)),
+        (5, [(3, 1, 2)], [0, 2, 4]),
+        (3, [], [1]),
+    ],
+)
+def test_receptive_pyramid_colors_what_is_seen(ax, size, layers, seen):
+    assert output_size.receptive_pyramid(ax, size, layers) is ax
+    bottom = [x for x, y in colored(ax, "C0" if layers else "C1") if y == 0]
+    assert bottom == list(seen)
+    assert len(colored(ax, "C1")) == 1
+
+
+# Convolution by hand
+
+
+def test_window_at_frames_the_window_and_its_output(draw):
+    axes, output = draw(1, 3), np.full((2, 2), np.nan)
+    output[1, 0] = -7
+    pixels = np.arange(16).reshape(4, 4)
+    assert convolution.window_at(axes, pixels, np.eye(2), output, (1, 0), stride=2) is axes
+    assert bounds(axes[0]) == [(-0.5, 1.5, 2, 2)]
+    assert bounds(axes[1]) == [(-0.5, -0.5, 2, 2)]
+    assert bounds(axes[2]) == [(-0.5, 0.5, 1, 1)]
+    assert words(axes[2]) == ["?", "?", "−7", "?"]
+    assert [ax.get_title() for ax in axes] == ["image", "kernel", "output"]
+
+
+def test_windows_as_columns_frames_the_same_pixels_twice(draw):
+    axes, pixels = draw(1, 2), np.arange(12).reshape(3, 4)
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (2, 2))
+    columns = windows.reshape(6, 4).T
+    assert convolution.windows_as_columns(axes, pixels, columns, (2, 2), (1, 2)) is axes
+    assert bounds(axes[0]) == [(1.5, 0.5, 2, 2)]
+    assert bounds(axes[1]) == [(4.5, -0.5, 1, 4)]
+    np.testing.assert_array_equal(columns[:, 5], pixels[1:3, 2:4].ravel())
+
+
+def test_timings_are_milliseconds_from_the_top_down(ax):
+    assert convolution.timings(ax, {"loops": 0.25, "PyTorch": 0.0004}) is ax
+    assert ax.lines[0].get_xdata().tolist() == [250, 0.4]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["loops", "PyTorch"]
+    assert words(ax) == ["250 ms", "0.4 ms"]
+    assert ax.get_xscale() == "log"
+    assert ax.yaxis_inverted()
+
+
+# Backpropagation
+
+GRAPH = {"x": (0, 0), "u = x · x": (2, 0)}
+
+
+def test_graph_has_a_box_a_number_and_an_arrow_for_each(ax):
+    edges = {("x", "u = x · x"): "· 6"}
+    assert backpropagation.graph(ax, GRAPH, edges, {"x": -3, "u = x · x": 9}, {"x": -6}) is ax
+    assert words(ax) == ["· 6", "x", "−3", "slope −6", "u = x · x", "9"]
+    assert [box.get_x() + box.get_width() / 2 for box in ax.patches] == [0, 2]
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert heights["x"] > heights["−3"] > heights["slope −6"]
+    (arrow,) = (text for text in ax.texts if getattr(text, "arrow_patch", None))
+    assert arrow.xyann[0] == ax.patches[0].get_bbox().x1  # from the side of one box
+    assert arrow.xy[0] == ax.patches[1].get_bbox().x0  # to the side of the other
+    np.testing.assert_allclose(ax.get_xlim(), [-0.7, 2.7])
+
+
+def test_graph_without_numbers_writes_names_alone(ax):
+    backpropagation.graph(ax, GRAPH, {("x", "u = x · x"): ""})
+    assert words(ax) == list(GRAPH)
+
+
+# Optimizers
+
+
+def bowl(across, up):
+    return across**2 + up**2
+
+
+def test_descent_draws_a_path_over_contours_at_even_distances(ax):
+    path = [[-2.0, 0.0], [1.0, 0.5], [0.0, 0.0]]
+    assert optimizers.descent(ax, bowl, path, (-3, 3), (-3, 3), label="momentum") is ax
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), path)
+    assert ax.lines[0].get_label() == "momentum"
+    assert (*ax.get_xlim(), *ax.get_ylim()) == (-3, 3, -3, 3)
+    (contours,) = ax.collections
+    np.testing.assert_allclose(np.sqrt(contours.levels), np.sqrt(18) * np.arange(1, 9) / 9)
+    optimizers.descent(ax, bowl, path, (-3, 3), (-3, 3), label="plain")
+    assert list(ax.collections) == [contours]  # drawn once
+    assert len(ax.lines) == 2
+
+
+def test_descent_reads_columns_as_across_and_rows_as_up(ax):
+    optimizers.descent(ax, lambda across, up: up + 0 * across, [[0, 0]], (-1, 1), (0, 9))
+    for segments in ax.collections[0].allsegs:
+        for line in segments:
+            assert np.ptp(line[:, 1]) == pytest.approx(0)
+
+
+# LeNet, on MNIST, and overfitting
+
+
+def test_feature_maps_stand_side_by_side_with_gaps(ax):
+    maps = np.arange(12.0).reshape(3, 2, 2)
+    assert lenet.feature_maps(ax, maps, columns=2) is ax
+    sheet = ax.images[0].get_array()
+    assert sheet.shape == (42, 42)  # two rows of two maps, enlarged tenfold, two pixels apart
+    np.testing.assert_array_equal(sheet[:20:10, :20:10], maps[0])
+    np.testing.assert_array_equal(sheet[9:20:10, 31::10], maps[1])
+    np.testing.assert_array_equal(sheet[22::10, :20:10], maps[2])
+    assert np.ma.getmaskarray(sheet)[20:22].all()
+    assert np.ma.getmaskarray(sheet)[22:, 22:].all()  # the short last row
+    assert [frame.get_xy() for frame in ax.patches] == [(-0.5, -0.5), (21.5, -0.5), (-0.5, 21.5)]
+    assert ax.images[0].get_clim() == (0, 11)
+
+
+def test_feature_maps_draw_a_vector_as_squares(ax):
+    lenet.feature_maps(ax, np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1), columns=3, vmin=0)
+    sheet = ax.images[0].get_array()
+    assert sheet.shape == (20, 64)
+    np.testing.assert_array_equal(sheet[:, 22:42], 2)
+    assert ax.images[0].get_clim() == (0, 3)
+
+
+def test_step_losses_are_running_means_at_the_last_step_of_each_window(ax):
+    assert mnist.step_losses(ax, {"a": [3.0, 1.0, 2.0, 0.0], "b": [1, 1]}, window=2) is ax
+    a, b = ax.lines
+    np.testing.assert_allclose(a.get_xydata(), [[2, 2], [3, 1.5], [4, 1]])
+    np.testing.assert_allclose(b.get_xydata(), [[2, 1]])
+    assert [line.get_label() for line in ax.lines] == ["a", "b"]
+    assert ax.get_xlabel() == "step (mean of 2)"
+    assert ax.get_ylim()[0] == 0
+
+
+def test_reliability_leaves_empty_bins_out_and_draws_the_diagonal_once(ax):
+    bins = [0.1, np.nan, 0.9], [0.2, np.nan, 0.8]
+    for label in ("plain", "treated"):
+        assert overfitting.reliability(ax, *bins, label=label) is ax
+    diagonal, *networks = ax.lines
+    np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
+    assert [line.get_label() for line in networks] == ["plain", "treated"]
+    for line in networks:
+        np.testing.assert_allclose(line.get_xydata(), [[0.1, 0.2], [0.9, 0.8]])
+
+
+NAN, LIMITS = [np.nan, np.nan], ((-1, 1), (-1, 1))
+
+
+@pytest.mark.parametrize(
+    ("drawing", "given", "message"),
+    [
+        (output_size.window_places, [3, 4], "does not fit"),
+        (output_size.window_grid, [(3, 4), 5], "does not fit"),
+        (output_size.receptive_pyramid, [3, [(2, 1), (3, 1)]], "does not fit"),
+        (output_size.window_grid, [(4, 3), 2, 1, 0, 1, np.ones((3, 4))], r"\(4, 3\).*got \(3, 4\)"),
+        (output_size.size_chain, [[8, 4], []], "2 sizes have 1 layers between"),
+        (
+            lambda ax, *given: convolution.windows_as_columns([ax, ax], *given),
+            [np.ones((3, 4)), np.ones((6, 4)), (2, 2), (0, 0)],
+            r"shape \(4, 6\), got \(6, 4\)",
+        ),
+        (backpropagation.graph, [GRAPH, {("x", "y"): ""}], "no node has the name y"),
+        (backpropagation.graph, [GRAPH, {}, {"y": 1}], "no node has the name y"),
+        (backpropagation.graph, [GRAPH, {}, {}, {"y": 1}], "no node has the name y"),
+        (optimizers.descent, [bowl, [0, 0], *LIMITS], r"a path has the shape .* got \(2,\)"),
+        (optimizers.descent, [bowl, [[0, 0, 0]], *LIMITS], r"a path has the shape .* \(1, 3\)"),
+        (optimizers.descent, [bowl, np.zeros((2, 2, 2)), *LIMITS], "a path has the shape"),
+        (lenet.feature_maps, [np.zeros((1, 6, 5, 5)), 6], r"shape \(C, H, W\)"),
+        (lenet.feature_maps, [np.zeros(120), 20], r"shape \(C, H, W\)"),
+        (lenet.feature_maps, [np.zeros((6, 5, 5)), 0], "at least 1 column"),
+        (mnist.step_losses, [{"a": [1, 2, 3, 4]}], "'a' has 4 steps, too few for means of 5"),
+        (overfitting.reliability, [[0.1], [0.1, 0.2]], "one accuracy for each confidence"),
+        (overfitting.reliability, [NAN, NAN], "at least one that is not nan"),
+    ],
+)
+def test_what_does_not_fit_is_refused(ax, drawing, given, message):
+    with pytest.raises(ValueError, match=message):
+        drawing(ax, *given)
