@@ -78,9 +78,16 @@ def test_a_split_does_not_lock_its_makers_array():
     images[0] = 1
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 3), (2, 3, 3, 4), (2, 3, 3, 1)])
+def test_a_split_of_something_that_is_no_images(shape):
+    with pytest.raises(ValueError, match=r"are not of shape \(N, H, W\) or \(N, H, W, 3\)"):
+        Split(np.zeros(shape, np.uint8), np.zeros(2, int))
+
+
 @pytest.mark.parametrize(
     ("dtype", "labels", "told"),
     [
+        (np.uint8, np.array([2**63, 0], np.uint64), "label -9223372036854775808 is no class"),
         (np.uint8, np.zeros(3, int), r"2 images but labels of shape \(3,\)"),
         (np.uint8, np.zeros((2, 1), int), r"labels of shape \(2, 1\)"),
         (np.uint8, np.array([1.7, 0]), "labels=float64: .* integers"),

@@ -302,10 +302,12 @@ REFUSED = {
         "one mean": (norm([0.5], [0.5], 3), "mean has 1 numbers for 3 channels"),
         "three stds": (norm([0.5], [0.5] * 3), "std has 3 numbers for 1 channels"),
         "a std of zero": (norm([0.5], [0.0]), "must be positive"),
+        "an infinite std": (norm([0.5], [float("inf")]), "must be positive and finite"),
+        "a mean of NaN": (norm([NAN], [0.5]), "each mean finite"),
         "a std of NaN": (norm([0.5], [NAN]), "must be positive"),
         "gray to gray": (lambda: data.to_gray(X[:, :1]), r"shape \(N, 3, H, W\)"),
         "channels last": (lambda: data.to_gray(X.movedim(1, 3)), r"shape \(N, 3, H, W\)"),
-        "a label too few": (lambda: data.batches(X, Y[:9]), "10 images but 9 labels"),
+        "a label too few": (lambda: data.batches(X, Y[:9]), r"but y of shape \(9,\); give one"),
         "no images": (lambda: data.batches(X[:0], Y[:0]), "no images"),
         "where to find what is loaded": (
             lambda: data.prepare(DATASET, 0.1, seeded(), source="full"),

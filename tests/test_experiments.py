@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -390,6 +392,23 @@ def test_half_a_run_goes_and_is_run_again(experiment):
         runner.main(["tiny"])
     assert experiment.asked == [*ALL, ALL[-1]]
     assert experiment.path.read_bytes() == whole
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits a file's size as Linux does")
+def test_half_a_run_goes_where_nothing_more_can_be_written(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    for seed in range(40):
+        store.add_run(path, "gray", seed, {"a": seed}, {})
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:30])
+    script = (
+        "import resource, sys; from pathlib import Path; from experiments import store; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(whole) // 2},) * 2); "
+        "store.end_line(Path(sys.argv[1]))"
+    )
+    root = Path(store.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", script, path], cwd=root, check=True, capture_output=True)
+    assert path.read_bytes() == whole
 
 
 @pytest.mark.parametrize("end", ["", '\n{"setting": "gray", "se'])

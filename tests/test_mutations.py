@@ -70,7 +70,7 @@ MISTAKES = {
         (
             "relu overwrites its caller's gradient",
             FUNCTIONAL,
-            "return grad_output * (x > 0)",
+            "return grad_output * ~(x <= 0)",
             "grad_output[x <= 0] = 0; return grad_output",
         ),
     ],

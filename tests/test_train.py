@@ -64,6 +64,8 @@ def test_fit_with_one_cycle_takes_the_same_steps_as_the_loop_written_out():
     assert rates.index(max(rates)) == 5  # the sixth of 20 steps ends the rise
     assert (rates[0], max(rates)) == pytest.approx((0.5 / 25, 0.5))
     assert rates[-1] < 1e-5
+    with pytest.raises(ValueError, match="max_lr=inf is out of range"):
+        train.one_cycle(ours, 10, math.inf)
     optimizer, _ = train.one_cycle(ours, 10, 0.5, weight_decay=0.3)
     assert optimizer.param_groups[0]["weight_decay"] == 0.3
 
@@ -99,6 +101,7 @@ def test_evaluate_counts_each_image_once_in_evaluation_mode():
     once = train.evaluate(model, in_batches(x, y, 61))
     assert once == pytest.approx(train.evaluate(model, iter(in_batches(x, y, 7))))
     assert once.accuracy == pytest.approx(float((model[1](x).argmax(1) == y).float().mean()))
+    assert once == train.evaluate(model, [(x[:0], y[:0]), (x, y)])
     assert model.training
     assert model[1].weight.grad is None
     with pytest.raises(ValueError, match="no image: the batches are empty"):
@@ -245,6 +248,13 @@ def test_labels_without_a_score_are_named(use, label):
     assert torch.equal(NET[0].weight, before)
 
 
+@pytest.mark.parametrize("use", ["fit", "evaluate"])
+@pytest.mark.parametrize("labels", [torch.eye(2), LABELS[:, None], LABELS[:1], LABELS.float()])
+def test_labels_are_one_whole_number_an_image(use, labels):
+    with pytest.raises(ValueError, match=r"2 images need labels of shape \(2,\), whole numbers"):
+        USES[use](IMAGES, labels)
+
+
 @pytest.mark.parametrize("found", [None, torch.device("cuda"), torch.device("mps")])
 def test_best_device(monkeypatch, found):
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: found)
@@ -286,6 +296,10 @@ GOOD = {"weight": torch.ones(2, 2), "bias": torch.ones(2)}
         (GOOD | {"bias": torch.ones(2) * 1j}, r"model \(2,\), file \(2,\) of torch.complex64"),
         (GOOD | {"bias": torch.tensor([1, math.nan])}, "are nan or infinite: bias"),
         (GOOD | {"weight": torch.full((2, 2), math.inf)}, "are nan or infinite: weight"),
+        (
+            GOOD | {"bias": torch.full((2,), 1e300, dtype=torch.float64)},
+            "are nan or infinite: bias",
+        ),
         (None, "not a whole safetensors file"),
     ],
 )
