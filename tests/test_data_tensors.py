@@ -392,7 +392,8 @@ def test_prepare_is_the_prelude_bit_for_bit(shape, valid, gray, seed, normalize)
         assert str(tuple(x.shape)) in repr(got)
 
 
-def test_prepare_loads_by_name():
+def test_prepare_loads_by_name(monkeypatch):
+    monkeypatch.setenv("LENET_COURSE_DATA", "neither")  # the argument wins over it
     by_name = data.prepare("mnist", 500, seeded(), source="sample")
     of_loaded = data.prepare(data.load("mnist", source="sample"), 500, seeded())
     assert by_name.source == "sample"
