@@ -32,8 +32,9 @@ for folder, *tests in json.loads(sys.argv[1]):
         if name.partition(".")[0] in {COPIED} or file.startswith(str(Path(folder).parent)):
             del sys.modules[name]
     code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--tb=line", *tests])
-    imported = Path(sys.modules["lenet_course"].__file__)
-    assert imported == Path(folder, "lenet_course", "__init__.py"), imported
+    imported = [sys.modules[name].__spec__ for name in {COPIED} if name in sys.modules]
+    places = [place for spec in imported for place in spec.submodule_search_locations]
+    assert places and all(Path(place).parent == Path(folder) for place in places), places
     outcomes.append(int(code))
 print(json.dumps(outcomes))
 """
