@@ -151,8 +151,13 @@ MISTAKES = {
         ("standard deviation over n, not n - 1", "lenet_course/runs.py", "ddof=1", "ddof=0"),
     ],
     "models.py::test_each_network_has_these_layers": [
-        ("no dropout", "lenet_course/models.py", "[nn.Dropout(dropout)] if dropout else []", "[]"),
-        ("another dropout", "lenet_course/models.py", "nn.Dropout(0.5)", "nn.Dropout(0.1)"),
+        (
+            "no dropout",
+            "lenet_course/models/lenet.py",
+            "[nn.Dropout(dropout)] if dropout else []",
+            "[]",
+        ),
+        ("another dropout", "lenet_course/models/deep.py", "nn.Dropout(0.5)", "nn.Dropout(0.1)"),
     ],
     "plots.py::test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar": [
         ("medians for means", "lenet_course/plots.py", "means = [np.mean(", "means = [np.median("),
