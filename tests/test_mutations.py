@@ -40,7 +40,7 @@ print(json.dumps(outcomes))
 """
 
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
-TRAIN, TENSORS = "lenet_course/train.py", "lenet_course/data/tensors.py"
+TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
 SPLITS = "experiments.py::test_the_three_parts_are_disjoint_whole_and_normalized"
 LOOP = "experiments.py::test_a_training_equals_the_loop_written_out"
