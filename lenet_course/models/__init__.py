@@ -13,6 +13,19 @@ the same network again, but the two libraries give two different ones.
 
 from lenet_course.models.deep import deep, shallow
 from lenet_course.models.lenet import ACTIVATIONS, POOLINGS, cifar_lenet, lenet
-from lenet_course.models.table import layer_table
+from lenet_course.models.resnet import resnet, resnet20, whiten
+from lenet_course.models.table import layer_table, multiplications
 
-__all__ = ["ACTIVATIONS", "POOLINGS", "cifar_lenet", "deep", "layer_table", "lenet", "shallow"]
+__all__ = [
+    "ACTIVATIONS",
+    "POOLINGS",
+    "cifar_lenet",
+    "deep",
+    "layer_table",
+    "lenet",
+    "multiplications",
+    "resnet",
+    "resnet20",
+    "shallow",
+    "whiten",
+]
