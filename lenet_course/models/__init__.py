@@ -12,7 +12,23 @@ the same network again, but the two libraries give two different ones.
 """
 
 from lenet_course.models.deep import deep, shallow
+from lenet_course.models.inception import Inception, small_inception
 from lenet_course.models.lenet import ACTIVATIONS, POOLINGS, cifar_lenet, lenet
 from lenet_course.models.table import layer_table
+from lenet_course.models.vgg import POOL, VGG16, stack, vgg16
 
-__all__ = ["ACTIVATIONS", "POOLINGS", "cifar_lenet", "deep", "layer_table", "lenet", "shallow"]
+__all__ = [
+    "ACTIVATIONS",
+    "POOL",
+    "POOLINGS",
+    "VGG16",
+    "Inception",
+    "cifar_lenet",
+    "deep",
+    "layer_table",
+    "lenet",
+    "shallow",
+    "small_inception",
+    "stack",
+    "vgg16",
+]
