@@ -1,6 +1,6 @@
 """The networks of the course, each written once, and the table of a network's layers.
 
-`lenet`, `deep` and `shallow` can be built with ``torch.nn`` and, from the same lines, with
+`lenet`, `mlp`, `deep` and `shallow` can be built with ``torch.nn`` and, from the same lines, with
 ``lenet_course.scratch.nn`` in NumPy; weights move between the two by their state dicts. Each
 network maps a batch of images (N, C, H, W) to logits (N, classes).
 
@@ -13,6 +13,16 @@ the same network again, but the two libraries give two different ones.
 
 from lenet_course.models.deep import deep, shallow
 from lenet_course.models.lenet import ACTIVATIONS, POOLINGS, cifar_lenet, lenet
+from lenet_course.models.mlp import mlp
 from lenet_course.models.table import layer_table
 
-__all__ = ["ACTIVATIONS", "POOLINGS", "cifar_lenet", "deep", "layer_table", "lenet", "shallow"]
+__all__ = [
+    "ACTIVATIONS",
+    "POOLINGS",
+    "cifar_lenet",
+    "deep",
+    "layer_table",
+    "lenet",
+    "mlp",
+    "shallow",
+]
