@@ -43,6 +43,7 @@ SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.p
 TRAIN, TENSORS = "lenet_course/train.py", "lenet_course/data/tensors.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
 TRAINING, GRAY = "experiments/training.py", "experiments/gray.py"
+LENET_1998 = "lenet_course/models/lenet5_1998.py"
 SPLITS = "experiments.py::test_the_three_parts_are_disjoint_whole_and_normalized"
 LOOP = "experiments.py::test_a_training_equals_the_loop_written_out"
 GRAY_LOOP = "experiments.py::test_a_training_on_gray_images_equals_the_loop_written_out"
@@ -179,6 +180,12 @@ MISTAKES = {
             "[]",
         ),
         ("another dropout", "lenet_course/models/deep.py", "nn.Dropout(0.5)", "nn.Dropout(0.1)"),
+    ],
+    "lenet5_1998.py::test_subsampling_adds_four_numbers_and_scales_the_sum": [
+        ("a mean where 1998 had a sum", LENET_1998, "4 * F.avg_pool2d", "F.avg_pool2d"),
+    ],
+    "lenet5_1998.py::test_the_criterion_is_equation_9": [
+        ("a rubbish class that attracts", LENET_1998, '-real_number("j"', 'real_number("j"'),
     ],
     "plots.py::test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar": [
         ("medians for means", "lenet_course/plots.py", "means = [np.mean(", "means = [np.median("),
