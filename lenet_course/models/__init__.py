@@ -12,14 +12,20 @@ the same network again, but the two libraries give two different ones.
 """
 
 from lenet_course.models.deep import deep, shallow
+from lenet_course.models.inception import Inception, small_inception
 from lenet_course.models.lenet import ACTIVATIONS, POOLINGS, cifar_lenet, lenet
 from lenet_course.models.lenet5_1998 import framed, lenet5_1998, map_criterion
 from lenet_course.models.mlp import mlp
-from lenet_course.models.table import layer_table
+from lenet_course.models.resnet import resnet, resnet20, whiten
+from lenet_course.models.table import layer_table, multiplications
+from lenet_course.models.vgg import POOL, VGG16, stack, vgg16
 
 __all__ = [
     "ACTIVATIONS",
+    "POOL",
     "POOLINGS",
+    "VGG16",
+    "Inception",
     "cifar_lenet",
     "deep",
     "framed",
@@ -28,5 +34,12 @@ __all__ = [
     "lenet5_1998",
     "map_criterion",
     "mlp",
+    "multiplications",
+    "resnet",
+    "resnet20",
     "shallow",
+    "small_inception",
+    "stack",
+    "vgg16",
+    "whiten",
 ]
