@@ -1,6 +1,8 @@
 """The settings of each experiment, its seeds, and the module that trains them."""
 
-from experiments import cifar10, numpy_mnist
+from itertools import product
+
+from experiments import cifar10, gray, numpy_mnist
 from experiments.cifar10 import Setting
 
 COLOR = {
@@ -62,11 +64,29 @@ KERNELS = {
 
 DEEP = {"deep network": numpy_mnist.Setting(epochs=12, shift=2, keep_weights=True)}
 
+# By the number of training images: the smaller a set, the more often it is gone through.
+MLP_OR_CNN_EPOCHS = {500: 100, 5_000: 30, 55_000: 8}
+ARMS = {
+    f"{name}, {pixels}": {"network": name.lower(), "permuted": pixels == "permuted"}
+    for name, pixels in product(("LeNet", "MLP"), ("as they are", "permuted"))
+}
+
+# Three rates for each arm, with a seed that is not used afterwards.
+MLP_OR_CNN_RATES = {
+    f"{arm}, {n_images:,} images, rate {rate:g}": gray.Setting(
+        epochs=epochs, n_images=n_images, learning_rate=rate, **ARMS[arm]
+    )
+    for (n_images, epochs), arm, rate in product(
+        MLP_OR_CNN_EPOCHS.items(), ARMS, (1e-3, 3e-3, 1e-2)
+    )
+}
+
 EXPERIMENTS = {
     "color": (cifar10, COLOR, range(3)),
     "gray_or_rgb": (cifar10, GRAY_OR_RGB, range(5)),
     "training_images": (cifar10, TRAINING_IMAGES, range(3)),
     "remedies": (cifar10, REMEDIES, range(3)),
+    "mlp_or_cnn_rates": (gray, MLP_OR_CNN_RATES, range(5, 6)),
     "numpy_augmentation": (numpy_mnist, AUGMENTATION, range(1)),
     "numpy_kernels": (numpy_mnist, KERNELS, range(2)),
     "numpy_deep": (numpy_mnist, DEEP, range(1)),
