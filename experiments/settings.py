@@ -70,15 +70,23 @@ ARMS = {
     f"{name}, {pixels}": {"network": name.lower(), "permuted": pixels == "permuted"}
     for name, pixels in product(("LeNet", "MLP"), ("as they are", "permuted"))
 }
+LARGE_MLP = {"network": "mlp", "model": {"hidden": [512, 256]}}
+
+
+def mlp_or_cnn(arm, n_images, rate):
+    return gray.Setting(
+        epochs=MLP_OR_CNN_EPOCHS[n_images], n_images=n_images, learning_rate=rate, **arm
+    )
+
 
 # Three rates for each arm, with a seed that is not used afterwards.
+RATES = (1e-3, 3e-3, 1e-2)
 MLP_OR_CNN_RATES = {
-    f"{arm}, {n_images:,} images, rate {rate:g}": gray.Setting(
-        epochs=epochs, n_images=n_images, learning_rate=rate, **ARMS[arm]
-    )
-    for (n_images, epochs), arm, rate in product(
-        MLP_OR_CNN_EPOCHS.items(), ARMS, (1e-3, 3e-3, 1e-2)
-    )
+    f"{name}, {n_images:,} images, rate {rate:g}": mlp_or_cnn(arm, n_images, rate)
+    for n_images, (name, arm), rate in product(MLP_OR_CNN_EPOCHS, ARMS.items(), RATES)
+} | {
+    f"large MLP, as they are, 55,000 images, rate {rate:g}": mlp_or_cnn(LARGE_MLP, 55_000, rate)
+    for rate in RATES
 }
 
 EXPERIMENTS = {

@@ -142,7 +142,7 @@ MISTAKES = {
             "SGD(net.parameters()",
         ),
         ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
-        ("up for down", GRAY, "down, -down)", "-down, down)"),
+        ("gray moves in, not black", GRAY, ", value=x.min().item()", ""),
     ],
     NUMPY_LOOP: [
         ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
