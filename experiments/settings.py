@@ -64,29 +64,45 @@ KERNELS = {
 
 DEEP = {"deep network": numpy_mnist.Setting(epochs=12, shift=2, keep_weights=True)}
 
-# By the number of training images: the smaller a set, the more often it is gone through.
-MLP_OR_CNN_EPOCHS = {500: 100, 5_000: 30, 55_000: 8}
+# By the number of training images; the smaller a set, the more often it is gone through.
+MLP_OR_CNN_SIZES = {
+    500: {"epochs": 30, "batch_size": 16},
+    5_000: {"epochs": 12, "batch_size": 64},
+    55_000: {"epochs": 6, "batch_size": 128},
+}
 ARMS = {
-    f"{name}, {pixels}": {"network": name.lower(), "permuted": pixels == "permuted"}
-    for name, pixels in product(("LeNet", "MLP"), ("as they are", "permuted"))
+    "LeNet, as they are": {"network": "lenet"},
+    "LeNet, permuted": {"network": "lenet", "permuted": True},
+    "MLP, as they are": {"network": "mlp"},
+    "MLP, permuted": {"network": "mlp", "permuted": True},
 }
 LARGE_MLP = {"network": "mlp", "model": {"hidden": [512, 256]}}
 
 
 def mlp_or_cnn(arm, n_images, rate):
-    return gray.Setting(
-        epochs=MLP_OR_CNN_EPOCHS[n_images], n_images=n_images, learning_rate=rate, **arm
-    )
+    """Make a setting that differs from the others of its size in network, pixels and rate only."""
+    size = MLP_OR_CNN_SIZES[n_images]
+    return gray.Setting(n_images=n_images, learning_rate=rate, **size, **arm)
 
 
 # Three rates for each arm, with a seed that is not used afterwards.
 RATES = (1e-3, 3e-3, 1e-2)
 MLP_OR_CNN_RATES = {
     f"{name}, {n_images:,} images, rate {rate:g}": mlp_or_cnn(arm, n_images, rate)
-    for n_images, (name, arm), rate in product(MLP_OR_CNN_EPOCHS, ARMS.items(), RATES)
+    for n_images, (name, arm), rate in product(MLP_OR_CNN_SIZES, ARMS.items(), RATES)
 } | {
     f"large MLP, as they are, 55,000 images, rate {rate:g}": mlp_or_cnn(LARGE_MLP, 55_000, rate)
     for rate in RATES
+}
+
+# The best of them on the validation images.
+BEST_RATES = {}
+MLP_OR_CNN = {
+    f"{name}, {n_images:,} images": mlp_or_cnn(
+        {**ARMS, "large MLP, as they are": LARGE_MLP}[name], n_images, rate
+    )
+    for n_images, rates in BEST_RATES.items()
+    for name, rate in rates.items()
 }
 
 EXPERIMENTS = {
@@ -95,6 +111,7 @@ EXPERIMENTS = {
     "training_images": (cifar10, TRAINING_IMAGES, range(3)),
     "remedies": (cifar10, REMEDIES, range(3)),
     "mlp_or_cnn_rates": (gray, MLP_OR_CNN_RATES, range(5, 6)),
+    "mlp_or_cnn": (gray, MLP_OR_CNN, range(5)),
     "numpy_augmentation": (numpy_mnist, AUGMENTATION, range(1)),
     "numpy_kernels": (numpy_mnist, KERNELS, range(2)),
     "numpy_deep": (numpy_mnist, DEEP, range(1)),
