@@ -40,6 +40,8 @@ print(json.dumps(outcomes))
 """
 
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
+TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
+COMPARE = "lenet_course/compare.py"
 TRAIN, TENSORS = "lenet_course/train.py", "lenet_course/data/tensors.py"
 VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
@@ -151,6 +153,23 @@ MISTAKES = {
     ],
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [
         ("standard deviation over n, not n - 1", "lenet_course/runs.py", "ddof=1", "ddof=0"),
+    ],
+    "compare.py::test_recipes_adds_the_variances_of_seeds_and_images": [
+        ("test images without a variance", COMPARE, "mean(), images, *", "mean(), *"),
+    ],
+    "compare.py::test_difference_is_welchs": [
+        ("a normal quantile for that of t", COMPARE, "stats.t.ppf((1 + LEVEL) / 2, df)", "Z"),
+    ],
+    "compare.py::test_same_images_by_hand": [
+        (
+            "an interval as if the two had seen other images",
+            COMPARE,
+            "share_a, share_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)",
+            "share_a, share_b = (right_a.sum() + 1) / (n + 2), (right_b.sum() + 1) / (n + 2)",
+        ),
+    ],
+    "compare.py::test_holm_is_his_rule_at_every_level": [
+        ("Holm that may fall again", COMPARE, "np.maximum.accumulate(steps)", "steps"),
     ],
     "models.py::test_each_network_has_these_layers": [
         (

@@ -15,7 +15,8 @@ from lenet_course.models.deep import deep, shallow
 from lenet_course.models.inception import Inception, small_inception
 from lenet_course.models.lenet import ACTIVATIONS, POOLINGS, cifar_lenet, lenet
 from lenet_course.models.lenet5_1998 import framed, lenet5_1998, map_criterion
-from lenet_course.models.table import layer_table
+from lenet_course.models.resnet import resnet, resnet20, whiten
+from lenet_course.models.table import layer_table, multiplications
 from lenet_course.models.vgg import POOL, VGG16, stack, vgg16
 
 __all__ = [
@@ -31,8 +32,12 @@ __all__ = [
     "lenet",
     "lenet5_1998",
     "map_criterion",
+    "multiplications",
+    "resnet",
+    "resnet20",
     "shallow",
     "small_inception",
     "stack",
     "vgg16",
+    "whiten",
 ]
