@@ -42,7 +42,6 @@ print(json.dumps(outcomes))
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
-TRAIN, TENSORS = "lenet_course/train.py", "lenet_course/data/tensors.py"
 VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
 LENET_1998 = "lenet_course/models/lenet5_1998.py"
