@@ -319,7 +319,7 @@ def test_a_training_on_color_images_equals_the_loop_written_out(made_up, setting
     losses = color_loop(net, images, setting, seed)
     assert_measures(result, net, images, losses, [128, 122], smoothing=setting.label_smoothing)
     for name in ("valid", "test"):
-        x, y = images[name]
+        x, _ = images[name]
         answers = net(x).argmax(1)
         assert [int(digit) for digit in result[f"{name}_answers"]] == answers.tolist()
         assert (f"flip_{name}_answers" in result) == setting.flip_test
