@@ -31,13 +31,15 @@ def main(arguments=None):
                 continue
             print(f"{setting}, seed {seed}", flush=True)
             checkpoint = _checkpoint(name, setting, values, seed)
+            about = made | {"arguments": asdict(values)}
             if checkpoint.path.is_file():
                 print(f"going on from {checkpoint.path}", flush=True)
+                about["resumed"] = True
             result = module.run(values, seed, checkpoint=checkpoint)
             # The test accuracy is stored and not shown: what is chosen is chosen on the others.
             if "final_valid_accuracy" in result:
                 print(f"validation accuracy {result['final_valid_accuracy']:.2%}", flush=True)
-            store.add_run(path, setting, seed, result, made | {"arguments": asdict(values)})
+            store.add_run(path, setting, seed, result, about)
             checkpoint.path.unlink(missing_ok=True)
 
 
@@ -53,6 +55,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit(
-            "interrupted; the finished runs are stored, and the same command goes on with this one"
-        )
+        sys.exit("interrupted; the same command goes on from here")

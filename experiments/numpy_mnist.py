@@ -62,8 +62,7 @@ def turned(x, degrees, generator):
 def run(setting, seed, source="full", progress=True, checkpoint=None):
     """Train one network and measure it on training, validation and test images.
 
-    With a `checkpoint` (`lenet_course.checkpoint.Checkpoint`) it goes on after the last epoch that
-    was finished before it was stopped.
+    With a `checkpoint` it goes on after the last epoch that was finished before it was stopped.
     """
     images = prepare(setting, source)
     course = _Course(setting, seed, images)
