@@ -677,21 +677,22 @@ def test_a_run_that_was_killed_equals_one_that_was_not(killed, tmp_path, death, 
 def test_a_training_does_not_go_on_with_other_arguments(made_up, monkeypatch, tmp_path):
     """With another setting, another seed or in another precision; each is told."""
     monkeypatch.setattr(runner, "FOLDER", tmp_path)
-    setting = tiny_color(epochs=1)
-    checkpoint = runner._checkpoint("color", "a", setting, 0)
-    color.run(setting, 0, progress=False, checkpoint=checkpoint)
-    other = replace(setting, augment=False)
-    for changes, message in {
-        (other, 0): "arguments.augment: here False, in the file True",
-        (setting, 1): "seed: here 1, in the file 0",
-    }.items():
-        checkpoint.settings = runner._checkpoint("color", "a", *changes).settings
-        with pytest.raises(ValueError, match=message):
-            color.run(*changes, progress=False, checkpoint=checkpoint)
+    setting = tiny_color(epochs=1, bfloat16=True)
+    monkeypatch.setattr(precision, "faster_in_bfloat16", lambda: False)
+
+    def run(setting=setting, seed=0):
+        checkpoint = runner._checkpoint("color", "a", setting, seed)
+        checkpoint.path = tmp_path / "one for all"
+        return color.run(setting, seed, progress=False, checkpoint=checkpoint)
+
+    run()
+    with pytest.raises(ValueError, match=r"arguments\.augment: here False, in the file True"):
+        run(replace(setting, augment=False))
+    with pytest.raises(ValueError, match="seed: here 1, in the file 0"):
+        run(seed=1)
     monkeypatch.setattr(precision, "faster_in_bfloat16", lambda: True)
-    setting = replace(setting, bfloat16=True)
     with pytest.raises(ValueError, match="bfloat16: here True, in the file False"):
-        color.run(setting, 0, progress=False, checkpoint=checkpoint)
+        run()
 
 
 def test_an_unknown_experiment_names_the_known_ones(experiment, capsys):
