@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from experiments import __main__ as runner
 from experiments import cifar10, color, gray, numpy_mnist, store
-from experiments.settings import EXPERIMENTS, REMEDIES
+from experiments.settings import EXPERIMENTS, REMEDIES, UNDER_WAY
 from lenet_course import data, models, precision, runs, train
 from lenet_course.scratch import nn, optim
 
@@ -493,6 +493,14 @@ def test_every_setting_is_stored_with_every_seed_and_how_it_was_made(name):
         made = about.get("completed", about)
         assert made.keys() >= {"date", "commit", "processor", "python", "torch", "numpy"}
         assert len(record["result"]["first_losses"]) == store.FIRST
+
+
+def test_what_is_under_way_is_stored_nowhere_else_and_with_its_settings():
+    assert not UNDER_WAY.keys() & EXPERIMENTS.keys()
+    for name, (_, settings, seeds) in UNDER_WAY.items():
+        for record in stored(name) if (runner.FOLDER / f"{name}.jsonl").exists() else ():
+            assert record["about"]["arguments"] == asdict(settings[record["setting"]])
+            assert record["seed"] in seeds
 
 
 @pytest.mark.parametrize("n_images", [500, 1_500])
