@@ -40,11 +40,15 @@ print(json.dumps(outcomes))
 """
 
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
-TRAIN, TENSORS = "lenet_course/train.py", "lenet_course/data/tensors.py"
+TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
+VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
+TRAINING, GRAY = "experiments/training.py", "experiments/gray.py"
+LENET_1998 = "lenet_course/models/lenet5_1998.py"
 SPLITS = "experiments.py::test_the_three_parts_are_disjoint_whole_and_normalized"
 LOOP = "experiments.py::test_a_training_equals_the_loop_written_out"
+GRAY_LOOP = "experiments.py::test_a_training_on_gray_images_equals_the_loop_written_out"
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
 # By the test that must fail: the mistake, its file, and what is replaced by what.
 MISTAKES = {
@@ -113,22 +117,33 @@ MISTAKES = {
         ("statistics of other images", TENSORS, "= channel_stats(x)", "= channel_stats(x_valid)"),
     ],
     LOOP: [
-        ("images not shuffled", CIFAR, "shuffle=True", "shuffle=False"),
-        ("an order that ignores the seed", CIFAR, "().manual_seed(seed)", "().manual_seed(0)"),
+        ("images not shuffled", TRAINING, "shuffle=True", "shuffle=False"),
+        ("an order that ignores the seed", TRAINING, "().manual_seed(seed)", "().manual_seed(0)"),
         ("first weights that ignore the seed", CIFAR, "seed=seed, **", "seed=0, **"),
-        ("dropout that ignores the seed", CIFAR, "  torch.manual_seed(seed)", "  pass"),
+        ("dropout that ignores the seed", TRAINING, "  torch.manual_seed(seed)", "  pass"),
         (
             "training scores on validation images",
-            CIFAR,
+            TRAINING,
             "in images.items():",
             "in (images | {'train': images['valid']}).items():",
         ),
-        ("curves of the test set", CIFAR, 'images["valid"], 1000', 'images["test"], 1000'),
+        ("curves of the test set", TRAINING, 'images.get("valid")', 'images.get("test")'),
         ("augmentation left out", CIFAR, "data.flip_and_crop if setting.augment else None", "None"),
-        ("a schedule that never steps", CIFAR, "schedule=schedule", "schedule=None"),
-        ("no label smoothing", CIFAR, "label_smoothing=setting.label_smoothing", ""),
+        ("a schedule that never steps", TRAINING, "schedule=schedule", "schedule=None"),
+        ("no label smoothing", TRAINING, "label_smoothing=setting.label_smoothing", ""),
         ("one cycle without weight decay", TRAIN, "decay=weight_decay, fused", "decay=0.0, fused"),
         ("another peak of the one cycle", TRAIN, "steps=steps)", "steps=steps, pct_start=0.2)"),
+    ],
+    GRAY_LOOP: [
+        ("Xavier's rule without the seed", GRAY, "_(weight, generator=generator)", "_(weight)"),
+        (
+            "plain SGD with another rate",
+            TRAINING,
+            "SGD(net.parameters(), lr=rate",
+            "SGD(net.parameters()",
+        ),
+        ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
+        ("up for down", GRAY, "down, -down)", "-down, down)"),
     ],
     NUMPY_LOOP: [
         ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
@@ -146,7 +161,15 @@ MISTAKES = {
         ("a run glued to half a line", "experiments/store.py", "end_line(path)\n    rec", "rec"),
     ],
     "experiments.py::test_an_interrupted_training_is_no_run": [
-        ("an interrupted training stored as a run", CIFAR, "raise KeyboardInterrupt", "pass"),
+        ("an interrupted training stored as a run", TRAINING, "raise KeyboardInterrupt", "pass"),
+    ],
+    "experiments.py::test_a_small_training_set_is_drawn_by_the_seed": [
+        (
+            "every seed with the same images",
+            GRAY,
+            "torch.Generator().manual_seed(seed)\n        chosen",
+            "torch.Generator().manual_seed(0)\n        chosen",
+        ),
     ],
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [
         ("standard deviation over n, not n - 1", "lenet_course/runs.py", "ddof=1", "ddof=0"),
@@ -176,6 +199,18 @@ MISTAKES = {
             "[]",
         ),
         ("another dropout", "lenet_course/models/deep.py", "nn.Dropout(0.5)", "nn.Dropout(0.1)"),
+    ],
+    "lenet5_1998.py::test_subsampling_adds_four_numbers_and_scales_the_sum": [
+        ("a mean where 1998 had a sum", LENET_1998, "4 * F.avg_pool2d", "F.avg_pool2d"),
+    ],
+    "lenet5_1998.py::test_the_criterion_is_equation_9": [
+        ("a rubbish class that attracts", LENET_1998, '-real_number("j"', 'real_number("j"'),
+    ],
+    "models_deeper.py::test_weights_of_a_stack_are_those_of_he_or_xavier": [
+        ("Xavier's weights for ReLU", VGG, 'if activation == "relu"', "if False"),
+    ],
+    "models_deeper.py::test_an_inception_block_stacks_four_branches": [
+        ("3×3 for 5×5", INCEPTION, "(narrow, share, 5)", "(narrow, share, 3)"),
     ],
     "plots.py::test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar": [
         ("medians for means", "lenet_course/plots.py", "means = [np.mean(", "means = [np.median("),
