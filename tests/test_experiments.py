@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from experiments import __main__ as runner
 from experiments import cifar10, color, gray, labels, numpy_mnist, store
-from experiments.settings import EXPERIMENTS, REMEDIES, UNDER_WAY
+from experiments.settings import EXPERIMENTS, MLP_OR_CNN, MLP_OR_CNN_RATES, REMEDIES, UNDER_WAY
 from lenet_course import data, models, precision, runs, train
 from lenet_course.scratch import nn, optim
 
@@ -549,6 +549,18 @@ def test_stored_runs_begin_as_the_code_of_today_does(full_images, name):
         ratio = np.divide(module.first_losses(setting, seed), record["result"]["first_losses"])
         beyond = np.abs(ratio - 1) > tolerance(setting)
         assert not beyond.any(), f"{record['setting']}, seed {seed}: {ratio}"
+
+
+def test_mlp_and_cnn_have_the_best_of_the_rates_that_were_tried():
+    tried = runs.load(runner.FOLDER / "mlp_or_cnn_rates.jsonl")
+    for name, setting in MLP_OR_CNN.items():
+        accuracy = {
+            MLP_OR_CNN_RATES[one].learning_rate: made["final_valid_accuracy"][0]
+            for one, made in tried.items()
+            if one.startswith(f"{name}, rate")
+        }
+        assert len(accuracy) >= 3
+        assert accuracy[setting.learning_rate] == max(accuracy.values()), name
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
