@@ -96,7 +96,27 @@ MLP_OR_CNN_RATES = {
 }
 
 # The best of them on the validation images.
-BEST_RATES = {}
+BEST_RATES = {
+    55_000: {
+        "LeNet, as they are": 0.01,
+        "LeNet, permuted": 0.01,
+        "MLP, as they are": 0.01,
+        "MLP, permuted": 0.01,
+        "large MLP, as they are": 0.003,
+    },
+    5_000: {
+        "LeNet, as they are": 0.01,
+        "LeNet, permuted": 0.003,
+        "MLP, as they are": 0.01,
+        "MLP, permuted": 0.01,
+    },
+    500: {
+        "LeNet, as they are": 0.003,
+        "LeNet, permuted": 0.003,
+        "MLP, as they are": 0.003,
+        "MLP, permuted": 0.003,
+    },
+}
 MLP_OR_CNN = {
     f"{name}, {n_images:,} images": mlp_or_cnn(
         {**ARMS, "large MLP, as they are": LARGE_MLP}[name], n_images, rate
