@@ -152,9 +152,6 @@ MISTAKES = {
         ("a momentum that cycles", TRAINING, ", cycle_momentum=False", ""),
         ("a first layer that is not whitened", COLOR, "if setting.whitened", "if False"),
     ],
-    "experiments.py::test_a_training_that_was_stopped_goes_on_after_its_last_epoch": [
-        ("one checkpoint for all seeds", COLOR, "{source}-{seed}", "{source}"),
-    ],
     "precision.py::test_a_training_in_bfloat16_learns_as_one_in_float32_does": [
         (
             "weights rounded once a training",
