@@ -174,8 +174,8 @@ def fast(epochs, **changes):
     return color.Setting(epochs=epochs, **recipe | changes)
 
 
-# What the recipe was chosen from, by validation images, in half its epochs.
-FAST_CHOICES = {
+# The recipe, and what it was chosen from in half its epochs, by validation images.
+FAST_CHOICES = {"recipe": fast(8)} | {
     f"{name} {rate}, decay {decay}": fast(
         4, optimizer=optimizer, learning_rate=rate, weight_decay=decay
     )
