@@ -265,7 +265,7 @@ WITHOUT_LENGTH = torch.utils.data.DataLoader(Stream(), batch_size=16)
         ({"optimizer": sgd(line())}, ValueError, "holds none of this model's parameters"),
         ({"optimizer": None}, TypeError, "optimizer=None is no optimizer of PyTorch; make one"),
         ({"callback": "print"}, TypeError, "callback='print' cannot be called"),
-        ({"checkpoint": "run"}, TypeError, "checkpoint='run' is none; give .*Checkpoint.path"),
+        ({"checkpoint": "run"}, TypeError, "checkpoint='run' is not a .*Checkpoint.path"),
     ],
 )
 def test_fit_refuses(changes, error, message):
