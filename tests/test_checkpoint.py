@@ -194,8 +194,8 @@ def test_a_finished_training_gives_its_history_at_once(tmp_path):
     assert not again.training
 
 
-def test_times_of_finished_epochs_are_kept(tmp_path):
-    path, before = tmp_path / "run.checkpoint", []
+def test_times_of_finished_epochs_and_the_count_of_steps_are_kept(tmp_path):
+    path, before, after = tmp_path / "run.checkpoint", [], []
 
     def interrupt(moment):
         if moment.step == 12:
@@ -204,7 +204,9 @@ def test_times_of_finished_epochs_are_kept(tmp_path):
 
     fit(path, callback=interrupt)
     assert len(before) == 2
-    assert fit(path)[2].seconds[:2] == before
+    history = fit(path, callback=lambda moment: after.append(moment[4:6]))[2]
+    assert history.seconds[:2] == before
+    assert (after[0], after[-1]) == ((2, 11), (3, 20))
 
 
 @pytest.mark.parametrize("patience", [1, 2])
