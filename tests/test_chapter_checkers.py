@@ -3,16 +3,17 @@
 import importlib
 import pkgutil
 import re
+from math import comb
 
 import numpy as np
 import pytest
-import torch
+from scipy.stats import binomtest, chi2
 
 from lenet_course import chapters, scratch, shapes
 from lenet_course.chapters import (
     backpropagation,
+    comparing,
     convolution,
-    deeper_networks,
     images,
     lenet,
     mnist,
@@ -275,72 +276,24 @@ TRIED[mnist.check_confusion_matrix] = [
 ]
 
 
-def left_of(plan, size, last=-1, half=lambda n: n // 2, keep=0, power=2):
-    for step in plan:
-        size = half(size) if step == "pool" else size - keep
-    return [step for step in plan if step != "pool"][last] * size**power
+def tail(a, b):
+    return sum(comb(a + b, k) for k in range(min(a, b) + 1)) / 2 ** (a + b)
 
 
-TRIED[deeper_networks.check_classifier_inputs] = [
-    (left_of, "all 5 cases agree"),
-    (lambda plan, size: left_of(plan, size, keep=2), "case 1 .*keeps the size"),
-    (lambda plan, size: left_of(plan, size, power=1), "case 1 "),
-    (lambda plan, size: left_of(plan, size, last=0), "case 2 .*last convolution"),
-    (lambda plan, size: left_of(plan, size, half=lambda n: -(-n // 2)), "case 4 .*rounds down"),
-    (lambda plan, size: left_of(plan[:-1], size) if len(plan) > 1 else 65536, "case 2 "),
-]
-
-
-def block_numbers(C, maps, narrow, one=None, three=None):
-    share = maps // 4
-    kernels = (one or narrow) * share * 25 + (three or narrow) * share * 9
-    return 2 * C * share + 2 * C * narrow + kernels
-
-
-TRIED[deeper_networks.check_inception_parameters] = [
-    (block_numbers, "all 4 cases agree"),
-    (lambda C, maps, narrow: block_numbers(C, 4 * maps, narrow), "case 1 .*gives a quarter"),
-    (lambda C, maps, narrow: block_numbers(C, maps, narrow, one=C, three=C), "case 1 .*sees"),
-    (lambda C, maps, narrow: block_numbers(maps, maps, narrow), "case 2 .*what comes in"),
-    (lambda C, maps, narrow: block_numbers(C, 64, narrow), "case 3 .*quarter of the maps"),
-    (lambda C, maps, narrow: block_numbers(C, maps, 16), "case 4 .*count twice"),
-]
-
-
-def normalized(x, weight, bias, axis=(0, 2, 3), eps=1e-5, ddof=0):
-    mean, var = x.mean(axis, keepdims=True), x.var(axis, keepdims=True, ddof=ddof)
-    x = (x - mean) / np.sqrt(var + eps)
-    return x * weight[:, None, None] + bias[:, None, None]
-
-
-TRIED[deeper_networks.check_batch_norm] = [
-    (normalized, "all 2 cases agree"),
-    (lambda x, w, b: normalized(x, w, b, axis=(2, 3)), "case 1 "),
-    (lambda x, w, b: normalized(x, w, b, ddof=1), "case 1 .*divided by their number"),
-    (lambda x, w, b: normalized(x, w, b, eps=0), "case 1 .*1e-5"),
-    (lambda x, w, b: normalized(x, w, b, axis=(0, 1, 2, 3)), "case 2 .*each map"),
-]
-
-
-class Residual(torch.nn.Module):
-    def __init__(self, body):
-        super().__init__()
-        self.body = body
-
-    def forward(self, x):
-        return x + self.body(x)
-
-
-class Doubled(Residual):
-    def forward(self, x):
-        return 2 * self.body(x)
-
-
-TRIED[deeper_networks.check_residual] = [
-    (Residual, "all 2 cases agree"),
-    (lambda body: body, "case 1 .*is added"),
-    (lambda body: torch.nn.Sequential(body, body), "case 1 .*is added"),
-    (Doubled, "case 2 .*x itself"),
+TRIED[comparing.check_mcnemar] = [
+    (lambda a, b: binomtest(a, a + b).pvalue if a + b else 1, "all 6 cases agree"),
+    (lambda a, b: min(1, 2 * tail(a, b)), "all 6 cases agree"),
+    (tail, "case 1 of 6.*and as many on the other"),
+    (lambda a, b: 2 * comb(a + b, a) / 2 ** (a + b), "case 1 .*expected 0.6875.*4 or more"),
+    (lambda a, b: a if a < b else min(1, 2 * tail(a, b)), "case 1 "),
+    (lambda a, b: chi2.sf((a - b) ** 2 / (a + b), 1), "case 1 "),
+    (lambda a, b: 2 * sum(comb(a + b, k) for k in range(a + 1)) / 2 ** (a + b), "case 2 .*places"),
+    (lambda a, b: 2 * tail(a, b), "case 4 .*at most 1"),
+    (lambda a, b: binomtest(a, a + b).pvalue, "case 5 .*raised ValueError.*no evidence"),
+    (
+        lambda a, b: chi2.sf((a - b) ** 2 / (a + b), 1) if a + b > 50 else min(1, 2 * tail(a, b)),
+        "case 6 .*an approximation is not enough",
+    ),
 ]
 
 

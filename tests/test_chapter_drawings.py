@@ -1,17 +1,15 @@
 """What the drawings of one chapter show is read back from the axes."""
 
-from itertools import pairwise
-
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
+from lenet_course import compare
 from lenet_course.chapters import (
     backpropagation,
+    comparing,
     convolution,
-    deeper_networks,
     lenet,
     mnist,
     optimizers,
@@ -241,49 +239,35 @@ def test_reliability_leaves_empty_bins_out_and_draws_the_diagonal_once(ax):
         np.testing.assert_allclose(line.get_xydata(), [[0.1, 0.2], [0.9, 0.8]])
 
 
-def test_gradient_norms_count_the_layers_from_1_and_leave_zeros_out(ax):
-    assert deeper_networks.gradient_norms(ax, {"a": [1e-4, 0.1], "b": [0, 2, 3]}) is ax
-    a, b = ax.lines
-    np.testing.assert_array_equal(a.get_xydata(), [[1, 1e-4], [2, 0.1]])
-    np.testing.assert_array_equal(b.get_ydata(), [np.nan, 2, 3])
-    assert ax.get_yscale() == "log"
-    assert [line.get_label() for line in ax.lines] == ["a", "b"]
+# Comparing two networks
 
 
-def test_inception_block_draws_each_set_of_maps_as_wide_as_it_is(ax):
-    assert deeper_networks.inception_block(ax, 48, 64, narrow=8) is ax
-    whole, *bars = sorted(bounds(ax), key=lambda bar: -bar[2])
-    assert [width for *_, width, _ in (whole, *bars)] == [48, 48, *[16] * 8, 8, 8]
-    joined = sorted(bar for bar in bounds(ax) if bar[1] == max(y for _, y, *_ in bounds(ax)))
-    assert len(joined) == 4
-    for (x, _, width, _), (after, *_) in pairwise(joined):
-        assert x + width == after  # side by side, as wide as the maps together
-    kernels = ["1×1"] * 4 + ["3×3", "5×5", "pool"]
-    counts = ["16"] * 4 + ["48"] * 2 + ["8"] * 2
-    assert sorted(words(ax)) == sorted([*kernels, *counts, "64 maps"])
+def bars(ax):
+    """List for each bar its ends, and whether it is drawn as one that misses the line."""
+    return [(*line.get_xdata(), line.get_color() == "C3") for line in ax.lines[1::2]]
 
 
-def test_blocks_differ_by_a_line_and_a_plus(draw):
-    plain, residual = draw(), draw()
-    deeper_networks.blocks([plain, residual])
-    assert (len(plain.lines), len(residual.lines)) == (0, 1)
-    assert [word for word in words(residual) if word not in words(plain)] == ["+"]
-    y = residual.lines[0].get_ydata()
-    assert (y[0], y[-1]) == (0, 3.75)  # from the input to the plus
-    assert len([text for text in plain.texts if text.get_text() == ""]) == 3  # its arrows
+def test_intervals_mark_those_that_miss_the_line(ax):
+    estimates = {
+        "across": compare.Estimate(0.3, 0.1, 0.5),
+        "right of it": compare.Estimate(0.6, 0.41, 0.8),
+        "left of it": compare.Estimate(0.2, 0.1, 0.39),
+        "at the edge": compare.Estimate(0.2, 0.1, 0.4),
+    }
+    assert comparing.intervals(ax, estimates, line=0.4) is ax
+    assert set(ax.lines[0].get_xdata()) == {0.4}
+    assert bars(ax) == [(0.1, 0.5, False), (0.41, 0.8, True), (0.1, 0.39, True), (0.1, 0.4, False)]
+    assert [line.get_xdata()[0] for line in ax.lines[2::2]] == [0.3, 0.6, 0.2, 0.2]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(estimates)
+    assert [line.get_ydata()[0] for line in ax.lines[1::2]] == [0, 1, 2, 3]
+    assert ax.yaxis_inverted()
 
 
-def test_every_network_has_a_numbered_dot_in_each_panel(draw):
-    axes = [draw(), draw()]
-    table = pd.DataFrame(
-        {"accuracy": [0.8, 0.9], "seconds": [10, 1000], "parameters": [1e5, 1e6]}, ["small", "big"]
-    )
-    deeper_networks.every_network(axes, table, ["seconds", "parameters"])
-    for ax, cost in zip(axes, ("seconds", "parameters"), strict=True):
-        dots = [line.get_xydata()[0].tolist() for line in ax.lines]
-        assert dots == table[[cost, "accuracy"]].to_numpy().tolist()
-        assert (words(ax), ax.get_xlabel(), ax.get_xscale()) == (["1", "2"], cost, "log")
-    assert [line.get_label() for line in axes[0].lines] == ["1 small", "2 big"]
+@pytest.mark.parametrize(("line", "label"), [(0.4, "50%"), (0, "50")])
+def test_intervals_of_differences_are_in_points(ax, line, label):
+    comparing.intervals(ax, [compare.Estimate(0.3, 0, 1)] * 2, line)
+    assert ax.xaxis.get_major_formatter()(0.5).replace(".0", "") == label
+    assert len(ax.get_yticks()) == 0
 
 
 NAN, LIMITS = [np.nan, np.nan], ((-1, 1), (-1, 1))
@@ -311,9 +295,9 @@ NAN, LIMITS = [np.nan, np.nan], ((-1, 1), (-1, 1))
         (lenet.feature_maps, [np.zeros((1, 6, 5, 5)), 6], r"shape \(C, H, W\)"),
         (lenet.feature_maps, [np.zeros(120), 20], r"shape \(C, H, W\)"),
         (lenet.feature_maps, [np.zeros((6, 5, 5)), 0], "at least 1 column"),
+        (comparing.intervals, [{}, 0], "no estimate to draw"),
+        (comparing.intervals, [[], 0], "no estimate to draw"),
         (mnist.step_losses, [{"a": [1, 2, 3, 4]}], "'a' has 4 steps, too few for means of 5"),
-        (deeper_networks.gradient_norms, [{"a": [[1.0]]}], "'a' needs one norm a layer"),
-        (deeper_networks.gradient_norms, [{"a": [1.0, NAN[0]]}], "none below 0, got .*nan"),
         (overfitting.reliability, [[0.1], [0.1, 0.2]], "one accuracy for each confidence"),
         (overfitting.reliability, [NAN, NAN], "at least one that is not nan"),
     ],
