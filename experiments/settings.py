@@ -216,7 +216,7 @@ WIDEST = {"network": "resnet", "model": {"widths": [128, 256, 512]}}
 PUSH_CHOICES = {"wide, 8 epochs": fast(8, **WIDE), "widest, 8 epochs": fast(8, **WIDEST)}
 PUSH = {
     "wide, 20 epochs": fast(20, n_images=color.ALL, **WIDE),
-    "widest, an hour": fast(28, n_images=color.ALL, **WIDEST),
+    "widest, an hour": fast(34, n_images=color.ALL, **WIDEST),
 }
 
 EXPERIMENTS = {
