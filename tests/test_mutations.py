@@ -43,12 +43,15 @@ SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.p
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
 VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
+CHECKPOINT = "lenet_course/checkpoint.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
 TRAINING, GRAY = "experiments/training.py", "experiments/gray.py"
+COLOR, RESNET = "experiments/color.py", "lenet_course/models/resnet.py"
 LENET_1998 = "lenet_course/models/lenet5_1998.py"
 SPLITS = "experiments.py::test_the_three_parts_are_disjoint_whole_and_normalized"
 LOOP = "experiments.py::test_a_training_equals_the_loop_written_out"
 GRAY_LOOP = "experiments.py::test_a_training_on_gray_images_equals_the_loop_written_out"
+COLOR_LOOP = "experiments.py::test_a_training_on_color_images_equals_the_loop_written_out"
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
 # By the test that must fail: the mistake, its file, and what is replaced by what.
 MISTAKES = {
@@ -111,8 +114,8 @@ MISTAKES = {
         (
             "images normalized twice",
             CIFAR,
-            "{name: (x.to(",
-            "{name: (data.normalize(x, cifar.mean, cifar.std).to(",
+            "{name: (p[0].to(",
+            "{name: (data.normalize(p[0], cifar.mean, cifar.std).to(",
         ),
         ("statistics of other images", TENSORS, "= channel_stats(x)", "= channel_stats(x_valid)"),
     ],
@@ -145,6 +148,25 @@ MISTAKES = {
         ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
         ("gray moves in, not black", GRAY, ", value=x.min().item()", ""),
     ],
+    COLOR_LOOP: [
+        ("Nesterov's momentum left out", TRAINING, "nesterov=True", "nesterov=False"),
+        ("a momentum that cycles", TRAINING, ", cycle_momentum=False", ""),
+        ("a first layer that is not whitened", COLOR, "if setting.whitened", "if False"),
+    ],
+    "precision.py::test_a_training_in_bfloat16_learns_as_one_in_float32_does": [
+        (
+            "weights rounded once a training",
+            "lenet_course/precision.py",
+            "enabled=False",
+            "enabled=True",
+        ),
+    ],
+    "resnet.py::test_a_residual_block_with_a_body_of_zeros_gives_its_input": [
+        ("no shortcut", RESNET, "self.shortcut(x) + self.body(x)", "self.body(x)"),
+    ],
+    "resnet.py::test_the_widest_axes_come_first_and_eps_bounds_the_narrow_ones": [
+        ("the narrowest axes of patches", RESNET, "axes.T.flip(0)", "axes.T"),
+    ],
     NUMPY_LOOP: [
         ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
         ("no schedule in NumPy", NUMPY, "schedule.step()", "pass"),
@@ -169,6 +191,29 @@ MISTAKES = {
             GRAY,
             "torch.Generator().manual_seed(seed)\n        chosen",
             "torch.Generator().manual_seed(0)\n        chosen",
+        ),
+    ],
+    "checkpoint.py::test_ctrl_c_and_the_same_call_again": [
+        (
+            "the order of the batches begins anew",
+            TRAIN,
+            'getattr(train_batches, "generator", None),',
+            "None,",
+        ),
+        ("dropout begins anew", CHECKPOINT, 'parts | {f"random', 'parts or {f"random'),
+        (
+            "the order in memory is lost",
+            CHECKPOINT,
+            'torch.empty_strided(value.shape, tree["stride"], dtype=value.dtype).copy_(value)',
+            "value",
+        ),
+    ],
+    "train.py::test_a_callback_sees_each_step_and_each_epoch": [
+        (
+            "no gradients for the callback",
+            TRAIN,
+            "        self.steps += 1",
+            "        self.optimizer.zero_grad()\n        self.steps += 1",
         ),
     ],
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [
