@@ -280,7 +280,7 @@ MLP_OR_CNN_RATES = {
     f"{arm}, {n_images:,} images, rate {rate:g}": mlp_or_cnn(arm, n_images, rate)
     for n_images, rates in MLP_OR_CNN_BEST.items()
     for arm in rates
-    for rate in (1e-3, 3e-3, 1e-2)
+    for rate in (1e-3, 3e-3, 1e-2, 3e-2)
 }
 
 EXPERIMENTS = {
