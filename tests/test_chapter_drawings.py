@@ -12,6 +12,7 @@ from lenet_course.chapters import (
     convolution,
     first_look,
     lenet,
+    mlp_or_cnn,
     mnist,
     optimizers,
     output_size,
@@ -264,6 +265,22 @@ def test_descent_reads_columns_as_across_and_rows_as_up(ax):
     for segments in ax.collections[0].allsegs:
         for line in segments:
             assert np.ptp(line[:, 1]) == pytest.approx(0)
+
+
+# MLP or CNN?
+
+
+def test_estimate_lines_go_through_the_values_in_their_intervals(ax):
+    lines = {"LeNet": [(0.5, 0.4, 0.8), (0.6, 0.5, 0.7)], "MLP": [(0.1, 0.1, 0.1), (0.2, 0, 1)]}
+    made = {name: [compare.Estimate(*numbers) for numbers in row] for name, row in lines.items()}
+    assert mlp_or_cnn.estimate_lines(ax, [1, 10], made) is ax
+    assert ax.get_legend_handles_labels()[1] == ["LeNet", "MLP"]
+    for container, row in zip(ax.containers, lines.values(), strict=True):
+        values, _, (bars,) = container
+        assert values.get_xydata().tolist() == [[1, row[0][0]], [10, row[1][0]]]
+        ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+        np.testing.assert_allclose(ends, [estimate[1:] for estimate in row])
+    assert ax.yaxis.get_major_formatter()(0.5) == "50%"
 
 
 # LeNet, on MNIST, and overfitting

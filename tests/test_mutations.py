@@ -155,7 +155,7 @@ MISTAKES = {
             "SGD(net.parameters()",
         ),
         ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
-        ("up for down", GRAY, "down, -down)", "-down, down)"),
+        ("gray moves in, not black", GRAY, ", value=x.min().item()", ""),
     ],
     COLOR_LOOP: [
         ("Nesterov's momentum left out", TRAINING, "nesterov=True", "nesterov=False"),
