@@ -55,6 +55,15 @@ COLOR_LOOP = "experiments.py::test_a_training_on_color_images_equals_the_loop_wr
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
 # By the test that must fail: the mistake, its file, and what is replaced by what.
 MISTAKES = {
+    "chapter_drawings.py::test_anatomy_leads_the_neuron_to_its_place_and_the_weights_to_the_"
+    "highest_score": [
+        (
+            "lines to the lowest score",
+            "lenet_course/chapters/first_look.py",
+            "ends[scores.argmax()]",
+            "ends[scores.argmin()]",
+        ),
+    ],
     "shapes.py::test_output_size_of_known_cases": [
         ("output size K - H + 1", "lenet_course/shapes.py", "// stride + 1", "// stride"),
     ],
