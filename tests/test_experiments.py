@@ -583,7 +583,7 @@ def test_mlp_and_cnn_have_the_best_of_the_rates_that_were_tried():
         assert accuracy[setting.learning_rate] == max(accuracy.values()), name
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
 def test_stored_labels_are_those_of_the_answers(full_images, name):
     (record,) = (record for record in runs.records(labels.PATH) if record["setting"] == name)
     assert record["result"] == labels.labels(name)
