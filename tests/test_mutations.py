@@ -178,7 +178,12 @@ MISTAKES = {
     ],
     NUMPY_LOOP: [
         ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
-        ("no schedule in NumPy", NUMPY, "schedule.step()", "pass"),
+        (
+            "no schedule in NumPy",
+            NUMPY,
+            "schedule.step()\n                yield",
+            "schedule.steps += 1\n                yield",
+        ),
         ("an order without the seed in NumPy", NUMPY, "().manual_seed(seed)", "().manual_seed(0)"),
         ("NumPy's evaluation in training mode", NUMPY, "net.eval()", "net.train()"),
     ],
