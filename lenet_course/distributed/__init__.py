@@ -8,6 +8,13 @@ whole data set and the whole network. It computes the gradient of its own share 
 DistributedDataParallel averages the gradients, so that all take the same step.
 """
 
-from lenet_course.distributed.training import Setting, SharedBatches, evaluate, images, train
+from lenet_course.distributed.training import (
+    Setting,
+    SharedBatches,
+    evaluate,
+    images,
+    one_epoch,
+    train,
+)
 
-__all__ = ["Setting", "SharedBatches", "evaluate", "images", "train"]
+__all__ = ["Setting", "SharedBatches", "evaluate", "images", "one_epoch", "train"]

@@ -2,7 +2,10 @@
 
 import argparse
 import os
+import re
 import sys
+import time
+import uuid
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -54,27 +57,60 @@ def group(timeout):
     device = torch.device(f"cuda:{local_rank}" if use_gpu else "cpu")
     if use_gpu:
         torch.cuda.set_device(device)
-    alone = {} if "RANK" in os.environ else {"store": dist.HashStore()}
+    limit = timedelta(seconds=real_number("timeout", timeout, least=1))
     try:
+        store = meet(rank, processes, limit) if "RANK" in os.environ else dist.HashStore()
+        backend = "nccl" if use_gpu else "gloo"
         dist.init_process_group(
-            "nccl" if use_gpu else "gloo",
-            rank=rank,
-            world_size=processes,
-            timeout=timedelta(seconds=real_number("timeout", timeout, least=1)),
-            **alone,
+            backend, store=store, rank=rank, world_size=processes, timeout=limit
         )
-    except dist.DistError as error:
+    except RuntimeError as error:
         address = ":".join(os.environ.get(f"MASTER_{part}", "?") for part in ("ADDR", "PORT"))
-        reason = str(error).partition("\n")[0]
         raise ConnectionError(
-            f"process {rank} of {processes} cannot reach the others at {address} ({reason}): check "
-            "that the first machine runs, that its firewall lets the others in, and that "
-            "GLOO_SOCKET_IFNAME, if set, names the network card of that address"
+            f"process {rank} of {processes} cannot reach the others at {address} "
+            f"({_brief(error)}): check that the first machine runs, that its firewall lets the "
+            "others in, and that GLOO_SOCKET_IFNAME, if set, names the network card of that address"
         ) from error
     try:
         yield device
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise
+        raise ConnectionError(
+            f"process {rank} of {processes} has lost another one ({_brief(error)}); the last "
+            "checkpoint is whole, and torchrun --max-restarts=3 starts all of them anew from it"
+        ) from error
     finally:
         dist.destroy_process_group()
+
+
+def meet(rank, processes, limit):
+    """Give the processes of this start a store of their own, in which they find each other.
+
+    torchrun's store lives on when the processes are started anew, and may still hold the addresses
+    of those that died (pytorch/pytorch issue 135712). So process 0 makes up a new name for each
+    start, and tells it to those that ask with a name that they have just made up.
+    """
+    store, *_ = next(dist.rendezvous("env://", timeout=limit))
+    name, end = uuid.uuid4().hex, time.monotonic() + limit.total_seconds()
+    if rank > 0:
+        store.set(f"asks {rank}", name)
+        start = store.get(f"told {name}").decode()  # waits for it
+        store.set(f"{start} has {rank}", "")
+        return dist.PrefixStore(start, store)
+    for other in range(1, processes):
+        while not store.check([f"{name} has {other}"]):
+            if time.monotonic() > end:
+                raise dist.DistStoreError(f"process {other} has not come in {limit.seconds} s")
+            if store.check([f"asks {other}"]):
+                store.set(f"told {store.get(f'asks {other}').decode()}", name)
+            time.sleep(0.01)
+    return dist.PrefixStore(name, store)
+
+
+def _brief(error):
+    """Give the first sentence of an error of PyTorch, without the place in its own sources."""
+    return re.split(r"\.\s|\n", re.sub(r"\[/\S*\] ", "", str(error)))[0]
 
 
 def _parser():

@@ -37,7 +37,9 @@ def main(arguments=None):
         for _ in range(options.turns):
             for size, three in steps.items():
                 for name, step in three.items():
-                    measured["steps"][size][name].append(seconds_of(step, count=max(1, 512 // size)))
+                    measured["steps"][size][name].append(
+                        seconds_of(step, count=max(1, 512 // size))
+                    )
             for n, numbers in reduces.items():
                 taken = seconds_of(lambda numbers=numbers: dist.all_reduce(numbers), count=5)
                 measured["all_reduce"][4 * n].append(taken)
