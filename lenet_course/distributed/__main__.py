@@ -122,6 +122,7 @@ def _parser():
     add("--epochs", type=int, default=3)
     add("--batch-size", type=int, default=default.batch_size, help="of all processes together")
     add("--learning-rate", type=float, default=default.learning_rate)
+    add("--momentum", type=float, default=default.momentum)
     add("--seed", type=int, default=default.seed)
     add("--checkpoint", type=Path, default=Path("distributed.checkpoint"))
     add("--timeout", type=float, default=300, help="seconds to wait for the other processes")

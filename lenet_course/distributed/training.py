@@ -15,7 +15,6 @@ from lenet_course import checkpoint, data, models
 from lenet_course.arguments import real_number, whole_number
 
 VALID_SHARE = 1 / 12  # 5,000 of MNIST's 60,000 training images
-MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class Setting:
     source : {"full", "sample"}
     batch_size : int
         Images of one step, of all processes together.
-    learning_rate : float
-        Of stochastic gradient descent with momentum 0.9; it stays the same.
+    learning_rate, momentum : float
+        Of stochastic gradient descent; both stay the same.
     seed : int
         Decides the first weights and the order of the images.
     """
@@ -37,12 +36,14 @@ class Setting:
     data: str = "mnist"
     source: str = "full"
     batch_size: int = 128
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
+    momentum: float = 0.0
     seed: int = 0
 
     def __post_init__(self):
         whole_number("batch_size", self.batch_size)
         real_number("learning_rate", self.learning_rate)
+        real_number("momentum", self.momentum, below=1)
         whole_number("seed", self.seed, least=0)
 
     def share(self, processes):
@@ -117,7 +118,7 @@ def train(setting, prepared, epochs, path, device="cpu", say=print):
     x, y = (tensor.to(device) for tensor in prepared.train)
     shared = SharedBatches(x, y, setting.batch_size, rank, processes, setting.seed)
     net = models.lenet(seed=setting.seed).to(device)
-    optimizer = torch.optim.SGD(net.parameters(), lr=setting.learning_rate, momentum=MOMENTUM)
+    optimizer = torch.optim.SGD(net.parameters(), setting.learning_rate, setting.momentum)
     state = newest(path, read(path, setting, net), device)
     history = state["history"] if state else []
     if state:
@@ -146,7 +147,7 @@ def train(setting, prepared, epochs, path, device="cpu", say=print):
         if not math.isfinite(loss):
             raise ValueError(
                 f"the mean loss of epoch {epoch + 1} is {loss}: try a smaller --learning-rate than "
-                f"{setting.learning_rate}; a checkpoint still holds the epoch before"
+                f"{setting.learning_rate:g}; the checkpoint, if any, holds the epoch before"
             )
         if rank == 0:
             state = {"setting": asdict(setting), "history": history}
