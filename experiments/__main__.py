@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from experiments import store
-from experiments.settings import EXPERIMENTS
+from experiments.settings import EXPERIMENTS, UNDER_WAY
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -14,9 +14,10 @@ FOLDER = Path(__file__).parent / "results"
 def main(arguments=None):
     """Train what is missing, seed by seed, and append each run to its file."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("name", choices=EXPERIMENTS)
+    known = EXPERIMENTS | UNDER_WAY
+    parser.add_argument("name", choices=known)
     name = parser.parse_args(arguments).name
-    module, settings, seeds = EXPERIMENTS[name]
+    module, settings, seeds = known[name]
     path = FOLDER / f"{name}.jsonl"
     done = store.finished(path)
     made = {"command": f"python -m experiments {name}"} | store.circumstances()

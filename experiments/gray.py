@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from experiments import training
+from experiments import store, training
 from lenet_course import data, models, train
 
 VALID_SHARE = 1 / 12  # 5,000 of the 60,000 training images
@@ -70,7 +70,7 @@ def run(setting, seed, source="full", progress=True):
     result = {"first_losses": losses} | training.measure(net, history, images, setting)
     for name in images.keys() - {"train"}:
         answers = train.predict(net, images[name][0]).argmax(dim=1)
-        result[f"{name}_answers"] = "".join(map(str, answers.tolist()))
+        result[f"{name}_answers"] = training.digits(answers)
     if setting.data == "mnist" and not setting.permuted:
         result["shifted_test_accuracy"] = [_shifted_accuracy(net, images, n) for n in SHIFTS]
     return result
@@ -78,7 +78,7 @@ def run(setting, seed, source="full", progress=True):
 
 def first_losses(setting, seed, source="full"):
     """Take the first steps of `run` once more, and give their losses."""
-    return _train(setting, seed, prepare(setting, source, seed), only_first=True)[2]
+    return _train(setting, seed, prepare(setting, source, seed), steps=store.FIRST)[2]
 
 
 def prepare(setting, source, seed=0):
@@ -113,14 +113,14 @@ def _load(name, everything, source):
     return {name: part for name, part in parts.items() if part}
 
 
-def _train(setting, seed, images, only_first=False, progress=False):
+def _train(setting, seed, images, steps=None, progress=False):
     """Train a new network, all the way or its first steps; give it, its history, its losses."""
     net = getattr(models, setting.network)(seed=seed, **setting.model)
     if setting.initialization == "xavier":
         generator = torch.Generator().manual_seed(seed)
         for weight in (p for p in net.parameters() if p.ndim > 1):
             nn.init.xavier_uniform_(weight, generator=generator)
-    return net, *training.train_network(net, images, setting, seed, None, only_first, progress)
+    return net, *training.train_network(net, images, setting, seed, None, steps, progress)
 
 
 def _shifted_accuracy(net, images, n):

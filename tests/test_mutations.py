@@ -42,6 +42,7 @@ print(json.dumps(outcomes))
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
+VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
 TRAINING, GRAY = "experiments/training.py", "experiments/gray.py"
 LENET_1998 = "lenet_course/models/lenet5_1998.py"
@@ -204,6 +205,12 @@ MISTAKES = {
     ],
     "lenet5_1998.py::test_the_criterion_is_equation_9": [
         ("a rubbish class that attracts", LENET_1998, '-real_number("j"', 'real_number("j"'),
+    ],
+    "models_deeper.py::test_weights_of_a_stack_are_those_of_he_or_xavier": [
+        ("Xavier's weights for ReLU", VGG, 'if activation == "relu"', "if False"),
+    ],
+    "models_deeper.py::test_an_inception_block_stacks_four_branches": [
+        ("3×3 for 5×5", INCEPTION, "(narrow, share, 5)", "(narrow, share, 3)"),
     ],
     "plots.py::test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar": [
         ("medians for means", "lenet_course/plots.py", "means = [np.mean(", "means = [np.median("),
