@@ -159,7 +159,18 @@ DEPTH_RESIDUAL = {
     for rate in RATES[1:]
 }
 
+# The same three epochs with batches four and sixteen times as large, and three rates for each.
+BATCH_SCALING = {
+    f"batch {64 * factor}, {rule}": gray.Setting(
+        epochs=3, optimizer="sgd", batch_size=64 * factor, learning_rate=0.05 * factor**power
+    )
+    for factor in (1, 4, 16)
+    for rule, power in {"same rate": 0.0, "square root": 0.5, "linear": 1.0}.items()
+    if factor > 1 or power == 0.0  # at the first batch size all three are one
+}
+
 EXPERIMENTS = {
+    "batch_scaling": (gray, BATCH_SCALING, range(3)),
     "color": (cifar10, COLOR, range(3)),
     "gray_or_rgb": (cifar10, GRAY_OR_RGB, range(5)),
     "training_images": (cifar10, TRAINING_IMAGES, range(3)),
