@@ -1,6 +1,6 @@
 """The settings of each experiment, its seeds, and the module that trains them."""
 
-from experiments import cifar10, color, numpy_mnist
+from experiments import cifar10, color, gray, numpy_mnist
 from experiments.cifar10 import Setting
 from lenet_course.models import POOL
 
