@@ -159,10 +159,14 @@ DEPTH_RESIDUAL = {
     for rate in RATES[1:]
 }
 
-# The same three epochs with batches four and sixteen times as large, and three rates for each.
+# As many images in batches four and sixteen times as large, with three rules for the rate.
 BATCH_SCALING = {
     f"batch {64 * factor}, {rule}": gray.Setting(
-        epochs=3, optimizer="sgd", batch_size=64 * factor, learning_rate=0.05 * factor**power
+        epochs=5,
+        n_images=11_000,
+        optimizer="sgd",
+        batch_size=64 * factor,
+        learning_rate=0.05 * factor**power,
     )
     for factor in (1, 4, 16)
     for rule, power in {"same rate": 0.0, "square root": 0.5, "linear": 1.0}.items()
