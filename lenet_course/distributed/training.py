@@ -68,10 +68,10 @@ class SharedBatches:
 
     Examples
     --------
-    >>> x, y = torch.zeros(10, 1, 28, 28), torch.arange(10)
+    >>> x, y = torch.zeros(5, 1, 28, 28), torch.arange(5)
     >>> parts = [SharedBatches(x, y, 4, rank, 2, seed=0).epoch(0) for rank in (0, 1)]
     >>> [[share.tolist() for _, share, _ in part] for part in parts]
-    [[[4, 1], [3, 6], [2]], [[7, 5], [9, 0], [8]]]
+    [[[4, 0], [2]], [[1, 3], []]]
     """
 
     def __init__(self, x, y, batch_size, rank, processes, seed):
