@@ -311,6 +311,7 @@ def test_two_hosts_go_on_after_one_of_their_processes_is_killed(tmp_path):
         torchrun(
             *("--nnodes=2", "--nproc-per-node=1", "--max-restarts=3", "--rdzv-backend=c10d"),
             *(f"--rdzv-endpoint={meeting}", "--rdzv-id=lenet", f"--local-addr={address}"),
+            f"--rdzv-conf=is_host={int(address == '127.0.0.1')}",
             *("-m", "lenet_course.distributed", "--source", "sample", "--epochs", 4),
             *("--learning-rate", 0.02, "--checkpoint", tmp_path / address, "--timeout", PATIENCE),
             GLOO_SOCKET_IFNAME="lo",
