@@ -17,7 +17,7 @@ from lenet_course import models
 from lenet_course.distributed.__main__ import group, say
 from lenet_course.distributed.training import Setting
 
-NUMBERS = [1_000, 10_000, 61_706, 250_000, 1_000_000, 4_000_000]  # 61,706 are LeNet's
+NUMBERS = [1_000, 10_000, 61_706, 250_000, 1_000_000]  # 61,706 are LeNet's
 
 
 def main(arguments=None):

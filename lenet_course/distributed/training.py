@@ -23,8 +23,10 @@ class Setting:
 
     Attributes
     ----------
-    data : {"mnist", "fashion_mnist"}
-    source : {"full", "sample"}
+    data : str
+        "mnist" or "fashion_mnist".
+    source : str
+        "full" or "sample".
     batch_size : int
         Images of one step, of all processes together.
     learning_rate, momentum : float
