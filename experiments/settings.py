@@ -283,7 +283,22 @@ MLP_OR_CNN_RATES = {
     for rate in (1e-3, 3e-3, 1e-2, 3e-2)
 }
 
+# As many images in batches four and sixteen times as large, with three rules for the rate.
+BATCH_SCALING = {
+    f"batch {64 * factor}, {rule}": gray.Setting(
+        epochs=5,
+        n_images=11_000,
+        optimizer="sgd",
+        batch_size=64 * factor,
+        learning_rate=0.05 * factor**power,
+    )
+    for factor in (1, 4, 16)
+    for rule, power in {"same rate": 0.0, "square root": 0.5, "linear": 1.0}.items()
+    if factor > 1 or power == 0.0  # at the first batch size all three are one
+}
+
 EXPERIMENTS = {
+    "batch_scaling": (gray, BATCH_SCALING, range(3)),
     "color": (cifar10, COLOR, range(3)),
     "gray_or_rgb": (cifar10, GRAY_OR_RGB, range(5)),
     "training_images": (cifar10, TRAINING_IMAGES, range(3)),

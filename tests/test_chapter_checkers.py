@@ -17,6 +17,7 @@ from lenet_course.chapters import (
     images,
     lenet,
     mlp_or_cnn,
+    many_machines,
     mnist,
     output_size,
     pooling,
@@ -259,6 +260,40 @@ TRIED[mnist.check_accuracy] = [
     (last_batch_dropped, "case 4 of 7"),
     (lambda logits, y, size: accuracy(logits[:size], y[:size], size), "case 4 of 7"),
     (lambda logits, y, size: accuracy(np.maximum(logits, 0), y, size), "case 7 .*negative"),
+]
+
+
+def whole_mean(means, sizes):
+    return np.dot(means, sizes) / np.sum(sizes)
+
+
+TRIED[many_machines.check_whole_mean] = [
+    (whole_mean, "all 4 cases agree"),
+    (lambda means, sizes: np.mean(means), "case 2 of 4.*weigh each mean"),
+    (lambda means, sizes: np.dot(means, sizes), "case 1 of 4"),
+    (lambda means, sizes: np.dot(means, sizes) / len(sizes) / sizes[0], "case 2 of 4"),
+    (lambda means, sizes: np.average(means, weights=np.sign(sizes)), "case 2 of 4"),
+]
+
+
+def split_epoch(order, batch_size, K):
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return [[batch[k::K] for k in range(K)] for batch in batches]
+
+
+TRIED[many_machines.check_shares] = [
+    (split_epoch, "every image once"),
+    (lambda *given: np.split(*given), r"raised \w+Error"),
+    (lambda order, size, K: split_epoch(order, size, 1), "each step needs 2 shares"),
+    (lambda order, size, K: split_epoch(order[: len(order) // size * size], size, K), "never"),
+    (lambda order, size, K: split_epoch(order + order[: -10 % 4], size, K), r"twice \[\d"),
+    (lambda order, size, K: split_epoch(sorted(order), size, K), "make up one batch"),
+    (
+        lambda order, size, K: [
+            [batch[0] + batch[1], *([[]] * (K - 1))] for batch in split_epoch(order, size, 2)
+        ],
+        "no share may be longer",
+    ),
 ]
 
 

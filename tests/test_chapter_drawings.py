@@ -13,6 +13,7 @@ from lenet_course.chapters import (
     first_look,
     lenet,
     mlp_or_cnn,
+    many_machines,
     mnist,
     optimizers,
     output_size,
@@ -358,6 +359,33 @@ def test_intervals_of_differences_are_in_points(ax, line, label):
     comparing.intervals(ax, [compare.Estimate(0.3, 0, 1)] * 2, line)
     assert ax.xaxis.get_major_formatter()(0.5).replace(".0", "") == label
     assert len(ax.get_yticks()) == 0
+
+
+# Many machines
+
+
+def test_ring_states_fill_what_is_the_sum_and_frame_what_is_sent(draw):
+    start = np.array([[1, 2], [10, 20]])
+    half, end = np.array([[1, 22], [11, 20]]), np.array([[11, 22], [11, 22]])
+    axes = draw(1, 3)
+    assert many_machines.ring_states(axes, [start, half, end], [0, 1, 2]) is axes
+    assert [words(ax) for ax in axes] == [
+        ["1", "2", "10", "20"],
+        ["1", "22", "11", "20"],
+        ["11", "22", "11", "22"],
+    ]
+    filled = [[(round(x + 0.46), round(y + 0.46)) for x, y in corners(ax)] for ax in axes]
+    assert filled == [[], [(1, 0), (0, 1)], [(0, 0), (1, 0), (0, 1), (1, 1)]]
+    framed = [[p.get_xy() for p in ax.patches if not p.get_fill()] for ax in axes]
+    places = [[(round(x + 0.46), round(y + 0.46)) for x, y in frames] for frames in framed]
+    assert places == [[(0, 0), (1, 1)], [(1, 0), (0, 1)], []]
+    titles = [ax.get_title() for ax in axes]
+    assert titles == ["before the first step", "after 1 step", "after 2 steps"]
+
+
+def corners(ax):
+    orange = to_rgba("C1")
+    return [p.get_xy() for p in ax.patches if p.get_fill() and p.get_facecolor() == orange]
 
 
 NAN, LIMITS = [np.nan, np.nan], ((-1, 1), (-1, 1))

@@ -40,6 +40,7 @@ print(json.dumps(outcomes))
 """
 
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
+SEVERAL = "lenet_course/distributed/training.py"
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
 VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
@@ -228,6 +229,18 @@ MISTAKES = {
             TRAIN,
             "        self.steps += 1",
             "        self.optimizer.zero_grad()\n        self.steps += 1",
+        ),
+    ],
+    "distributed.py::test_together_the_processes_see_the_batches_of_one": [
+        ("every process takes the first share", SEVERAL, ")[self.rank].to", ")[0].to"),
+        ("every epoch in the same order", SEVERAL, "range(number + 1)", "range(1)"),
+    ],
+    "distributed.py::test_a_training_that_is_longer_goes_on_and_a_finished_one_stays": [
+        (
+            "a restart without the optimizer's memory",
+            SEVERAL,
+            'optimizer.load_state_dict(state["optimizer"])',
+            "pass",
         ),
     ],
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [
