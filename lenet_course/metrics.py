@@ -4,11 +4,9 @@
 to K − 1 for K `classes`. A label that is none is refused.
 """
 
-import math
-
 import numpy as np
 
-from lenet_course.arguments import real_number, whole_number
+from lenet_course.arguments import whole_number
 
 
 def confusion_matrix(y, predicted, classes):
@@ -36,29 +34,6 @@ def per_class_accuracy(y, predicted, classes):
     n_images = counts.sum(axis=1)
     shares = np.full(len(counts), np.nan)
     return np.divide(counts.diagonal(), n_images, out=shares, where=n_images > 0)
-
-
-def wilson_interval(correct, n_images, z=1.96):
-    """Bound the share of right answers that a test of some images is compatible with.
-
-    The interval (low, high) holds the true share in about 95 of 100 tests, with z standard errors
-    to each side, if the images are drawn independently of each other. Wilson (1927), "Probable
-    inference, the law of succession, and statistical inference".
-
-    >>> low, high = wilson_interval(192, 256)
-    >>> print(f"{low:.3f} to {high:.3f}")
-    0.694 to 0.799
-    """
-    correct = whole_number("correct", correct, least=0)
-    n_images, z = whole_number("n_images", n_images), real_number("z", z)
-    if correct > n_images:
-        raise ValueError(f"correct={correct} of n_images={n_images} is no share from 0 to 1")
-    share = correct / n_images
-    center = (share + z**2 / (2 * n_images)) / (1 + z**2 / n_images)
-    half = z * math.sqrt(share * (1 - share) / n_images + (z / (2 * n_images)) ** 2)
-    half /= 1 + z**2 / n_images
-    # rounding may lead past the share, or out of 0 to 1
-    return max(min(center - half, share), 0.0), min(max(center + half, share), 1.0)
 
 
 def calibration(probabilities, y, bins=10):

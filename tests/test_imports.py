@@ -15,7 +15,7 @@ import lenet_course
 ROOT = Path(lenet_course.__file__).parent
 NOTEBOOKS = sorted((ROOT.parent / "chapters").glob("*.ipynb"))
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
-OPEN_TO_ALL = {"arguments", "shapes"}  # they know nothing of the rest
+OPEN_TO_ALL = {"arguments", "files", "shapes"}  # they know nothing of the rest
 OPEN_TO_CHAPTERS = OPEN_TO_ALL | {"checks", "plots", "scratch", "metrics"}
 
 

@@ -47,13 +47,6 @@ HALVES = [[0.5, 0.5]]
             )
             for y in ([1.7, 0.0], [math.nan, 0.0], [True, False], ["0", "1"])
         ),
-        ("wilson_interval", (0, 0), ValueError, "n_images=0"),
-        ("wilson_interval", (5, 4), ValueError, "correct=5 of n_images=4 is no share from 0 to 1"),
-        ("wilson_interval", (-1, 4), ValueError, "correct=-1"),
-        ("wilson_interval", (0.75, 4), TypeError, "correct=0.75 is not a whole number"),
-        ("wilson_interval", (3, 4.5), TypeError, "n_images=4.5"),
-        ("wilson_interval", (3, 4, -1), ValueError, "z=-1"),
-        ("wilson_interval", (3, 4, math.nan), ValueError, "z=nan"),
         ("calibration", ([[2.0, 1.0]], [0]), ValueError, "apply softmax first"),
         ("calibration", ([[-0.5, 1.5]], [0]), ValueError, "apply softmax first"),
         ("calibration", ([[math.nan, 1.0]], [0]), ValueError, "apply softmax first"),
@@ -69,16 +62,6 @@ HALVES = [[0.5, 0.5]]
 def test_what_is_refused(function, arguments, error, words):
     with pytest.raises(error, match=words):
         getattr(metrics, function)(*arguments)
-
-
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_interval_ends_where_the_measured_share_is_z_standard_errors_away(case):
-    correct, n_images = case
-    low, high = metrics.wilson_interval(correct, n_images)
-    assert 0 <= low <= correct / n_images <= high <= 1
-    for end in (low, high):
-        error = math.sqrt(end * (1 - end) / n_images)
-        assert abs(correct / n_images - end) == pytest.approx(1.96 * error, abs=1e-7)
 
 
 def test_calibration_sorts_by_confidence():

@@ -40,8 +40,10 @@ print(json.dumps(outcomes))
 """
 
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
-TRAIN, TENSORS = "lenet_course/train.py", "lenet_course/data/tensors.py"
+TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
+COMPARE = "lenet_course/compare.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
+LENET_1998 = "lenet_course/models/lenet5_1998.py"
 SPLITS = "experiments.py::test_the_three_parts_are_disjoint_whole_and_normalized"
 LOOP = "experiments.py::test_a_training_equals_the_loop_written_out"
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
@@ -150,6 +152,23 @@ MISTAKES = {
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [
         ("standard deviation over n, not n - 1", "lenet_course/runs.py", "ddof=1", "ddof=0"),
     ],
+    "compare.py::test_recipes_adds_the_variances_of_seeds_and_images": [
+        ("test images without a variance", COMPARE, "mean(), images, *", "mean(), *"),
+    ],
+    "compare.py::test_difference_is_welchs": [
+        ("a normal quantile for that of t", COMPARE, "stats.t.ppf((1 + LEVEL) / 2, df)", "Z"),
+    ],
+    "compare.py::test_same_images_by_hand": [
+        (
+            "an interval as if the two had seen other images",
+            COMPARE,
+            "share_a, share_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)",
+            "share_a, share_b = (right_a.sum() + 1) / (n + 2), (right_b.sum() + 1) / (n + 2)",
+        ),
+    ],
+    "compare.py::test_holm_is_his_rule_at_every_level": [
+        ("Holm that may fall again", COMPARE, "np.maximum.accumulate(steps)", "steps"),
+    ],
     "models.py::test_each_network_has_these_layers": [
         (
             "no dropout",
@@ -158,6 +177,12 @@ MISTAKES = {
             "[]",
         ),
         ("another dropout", "lenet_course/models/deep.py", "nn.Dropout(0.5)", "nn.Dropout(0.1)"),
+    ],
+    "lenet5_1998.py::test_subsampling_adds_four_numbers_and_scales_the_sum": [
+        ("a mean where 1998 had a sum", LENET_1998, "4 * F.avg_pool2d", "F.avg_pool2d"),
+    ],
+    "lenet5_1998.py::test_the_criterion_is_equation_9": [
+        ("a rubbish class that attracts", LENET_1998, '-real_number("j"', 'real_number("j"'),
     ],
     "plots.py::test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar": [
         ("medians for means", "lenet_course/plots.py", "means = [np.mean(", "means = [np.median("),

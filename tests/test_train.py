@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from lenet_course import train
+from lenet_course.scratch import nn as numpy_nn
 
 
 def blobs(n_images=60):
@@ -183,11 +184,70 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning():
     assert (history.stopped, history.epochs, len(warned)) == ("not finite", 1, 1)
 
 
+def test_a_callback_sees_each_step_and_each_epoch():
+    x, y = blobs()
+    model, moments = line(), []
+
+    def note(moment):
+        gradient = None
+        if moment.name == "step":
+            gradient = moment.model.weight.grad.clone()
+        moments.append((*moment[:1], *moment[4:], gradient, moment.history.epochs))
+        assert (moment.model, moment.optimizer) == (model, optimizer)
+
+    optimizer, theirs = sgd(model), line()
+    batches = in_batches(x, y, 40)
+    history = fit(model, [(x[:0], y[:0]), *batches], epochs=2, optimizer=optimizer, callback=note)
+    names, epochs, steps, losses, gradients, finished = zip(*moments, strict=True)
+    assert names == ("step", "step", "epoch") * 2
+    assert epochs == (0, 0, 0, 1, 1, 1)
+    assert steps == (1, 2, 2, 3, 4, 4)
+    assert finished == (0, 0, 1, 1, 1, 2)
+    assert [losses[2].item(), losses[5].item()] == pytest.approx(history.train_loss)
+    assert all(loss.ndim == 0 and not loss.requires_grad for loss in losses)
+    by_hand = iter([*zip(losses, gradients, strict=True)][:2])
+    for xb, yb in batches:
+        loss = nn.functional.cross_entropy(theirs(xb), yb)
+        gradient = torch.autograd.grad(loss, theirs.weight)[0]
+        ours, our_gradient = next(by_hand)
+        torch.testing.assert_close((ours, our_gradient), (loss.detach(), gradient))
+        theirs.load_state_dict({"weight": theirs.weight - 0.1 * gradient, "bias": theirs.bias})
+        break
+
+
+@pytest.mark.parametrize(("name", "calls"), [("step", 2), ("epoch", 4)])
+def test_a_callback_that_raises_is_left_out_with_a_warning(name, calls):
+    batches, called = in_batches(*blobs(), 20), []
+
+    def broken(moment):
+        called.append(moment.name)
+        if moment.name == name and len(called) >= 2:
+            raise ZeroDivisionError("no logs today")
+
+    with_it, without = line(), line()
+    message = r"left out.*ZeroDivisionError\('no logs today'\).*test_train.py, line \d+"
+    with pytest.warns(UserWarning, match=message) as warned:
+        history = fit(with_it, batches, epochs=2, callback=broken)
+    assert (len(called), len(warned), history.epochs, history.stopped) == (calls, 1, 2, None)
+    fit(without, batches, epochs=2)
+    assert torch.equal(with_it.weight, without.weight)
+
+
 @pytest.mark.parametrize("progress", [True, False])
 def test_progress_goes_to_stderr_only_when_wanted(progress, capsys):
     fit(line(), ONE_STEP, ONE_STEP, progress=progress)
     printed = capsys.readouterr()
     assert (printed.out, "validation accuracy" in printed.err) == ("", progress)
+
+
+class Stream(torch.utils.data.IterableDataset):
+    """Data without a length, which its DataLoader claims to have."""
+
+    def __iter__(self):
+        return iter(zip(*blobs(), strict=True))
+
+
+WITHOUT_LENGTH = torch.utils.data.DataLoader(Stream(), batch_size=16)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +261,11 @@ def test_progress_goes_to_stderr_only_when_wanted(progress, capsys):
         ({"valid_batches": iter(ONE)}, TypeError, "valid_batches is a list_iterator, which has no"),
         ({"train_batches": []}, ValueError, "train_batches is empty"),
         ({"train_batches": map(list, ONE)}, TypeError, "train_batches is a map, which has no"),
+        ({"train_batches": WITHOUT_LENGTH}, TypeError, "train_batches is a DataLoader, which has"),
         ({"optimizer": sgd(line())}, ValueError, "holds none of this model's parameters"),
+        ({"optimizer": None}, TypeError, "optimizer=None is no optimizer of PyTorch; make one"),
+        ({"callback": "print"}, TypeError, "callback='print' cannot be called"),
+        ({"checkpoint": "run"}, TypeError, "checkpoint='run' is none; give .*Checkpoint.path"),
     ],
 )
 def test_fit_refuses(changes, error, message):
@@ -255,6 +319,23 @@ def test_labels_are_one_whole_number_an_image(use, labels):
         USES[use](IMAGES, labels)
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda net: train.fit(net, ONE_STEP, epochs=1, optimizer=sgd(line())),
+        lambda net: train.evaluate(net, ONE_STEP),
+        lambda net: train.predict(net, IMAGES),
+        lambda net: train.save(net, "nowhere.safetensors"),
+        lambda net: train.load(net, "nowhere.safetensors"),
+    ],
+    ids=["fit", "evaluate", "predict", "save", "load"],
+)
+def test_a_network_in_numpy_is_told_from_one_in_pytorch(use):
+    message = r"model is a lenet_course\.scratch\.nn.*Linear, not a torch.nn.Module; build it with"
+    with pytest.raises(TypeError, match=message):
+        use(numpy_nn.Linear(2, 2))
+
+
 @pytest.mark.parametrize("found", [None, torch.device("cuda"), torch.device("mps")])
 def test_best_device(monkeypatch, found):
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: found)
@@ -278,7 +359,9 @@ def test_a_save_on_a_full_disk_keeps_the_old_file_and_tells_its_path(tmp_path):
     train.save(line(0), path)
     before = path.read_bytes()
     path.with_name("line.safetensors.part").symlink_to("/dev/full")
-    with pytest.raises(OSError, match=f"cannot save weights.*{re.escape(str(path))}") as raised:
+    with pytest.raises(
+        OSError, match=f"cannot write the weights.*{re.escape(str(path))}"
+    ) as raised:
         train.save(line(1), path)
     assert raised.value.errno == errno.ENOSPC
     assert path.read_bytes() == before

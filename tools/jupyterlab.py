@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import nbformat
 
-from tools.references import GENERATED, is_generated, links, plain, roles
+from tools.references import GENERATED, is_generated, links, plain, renumbered, roles
 
 START = re.compile(r"^`{3,}\{solution-start\} (\S+)", re.M)
 END = re.compile(r"^(?P<fence>`{3,})\{solution-end\}\s*^(?P=fence)$", re.M)
@@ -54,6 +54,9 @@ def furnish(notebook, stem, book):
         From `tools.references.read_book`.
     """
     cells = author_cells(notebook)
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            cell.source = renumbered(cell.source, book)
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     furnished = [_text("begin", BEGIN.format(number=book.chapters[stem]))]
     for position, cell in enumerate(cells):

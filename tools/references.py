@@ -20,6 +20,7 @@ LABEL = re.compile(r"^:label: (\S+)$", re.M)
 SECTION = re.compile(r"^\(([\w-]+)\)=\n+#+ (.+)$", re.M)
 ROLE = re.compile(r"\{(\w+)(?::\w+)?\}`(?:([^`<]*?) <([^`>]*)>|([^`]*))`")
 LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
+NUMBERED = re.compile(r"\[([Cc]hapter) \d+\]\((\w+)\.ipynb\)")
 
 
 def read_book(root):
@@ -69,17 +70,25 @@ def plain(text, book):
     return ROLE.sub(shown, text)
 
 
+def renumbered(text, book):
+    """Return a text whose links to chapters, [chapter 3](13_x.ipynb), have today's numbers."""
+
+    def link(match):
+        word, stem = match.groups()
+        if stem not in book.chapters:
+            raise ValueError(f"{match[0]}: the contents have no such numbered chapter")
+        return f"[{word} {book.chapters[stem]}]({stem}.ipynb)"
+
+    return NUMBERED.sub(link, text)
+
+
 def link_faults(text, book):
-    """List the links whose words are not those of the chapter or the work they lead to."""
-    found = []
-    for words, target in links(text):
-        work = book.works.get(target)
-        if work and words not in work.names:
-            found.append(f"[{words}]({target}) should read {' or '.join(work.names)}")
-        number = re.fullmatch(r"chapter (\d+)", words.lower())
-        if number and book.chapters.get(target.removesuffix(".ipynb")) != int(number[1]):
-            found.append(f"[{words}]({target}) has the wrong number")
-    return found
+    """List the links whose words are not those of the work they lead to."""
+    return [
+        f"[{words}]({target}) should read {' or '.join(book.works[target].names)}"
+        for words, target in links(text)
+        if target in book.works and words not in book.works[target].names
+    ]
 
 
 def _chapters(root):

@@ -1,4 +1,4 @@
-"""The table of a network's layers."""
+"""The table of a network's layers, and how many multiplications it takes."""
 
 import math
 import re
@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from lenet_course.arguments import whole_number
 
@@ -83,6 +84,28 @@ def layer_table(model, input_shape):
     names, *columns = zip(*rows, strict=True)
     titles = ("layer", "output shape", "parameters")
     return pd.DataFrame(dict(zip(titles, columns, strict=True)), index=names)
+
+
+def multiplications(model, input_shape):
+    """Count the multiplications of convolutions and linear layers for one image, forward.
+
+    Each goes with an addition. Training takes about three times as many: backward, one product as
+    large gives the gradient of the weights, another that of the input. `input_shape` is as in
+    `layer_table`.
+
+    Examples
+    --------
+    >>> multiplications(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)), (1, 2, 2))
+    8
+    """
+    image, training = _blank_image(model, input_shape), model.training
+    try:
+        model.eval()
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(image)
+    finally:
+        model.train(training)
+    return counter.get_total_flops() // 2
 
 
 def _blank_image(model, input_shape):
