@@ -1,17 +1,14 @@
-"""What TensorBoard shows of a training: pass a `TensorBoard` to ``train.fit`` as its callback.
+"""What TensorBoard shows of a training: pass a `TensorBoard` to `fit` as its callback.
 
 Look at it with ``tensorboard --logdir FOLDER`` while the training runs, or later.
 """
 
 import tempfile
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-from matplotlib.figure import Figure
-
 from lenet_course.arguments import whole_number
+from lenet_course.train.evaluation import device_of, evaluation_mode, predict
 
 
 class TensorBoard:
@@ -35,6 +32,7 @@ class TensorBoard:
 
     Examples
     --------
+    >>> import torch
     >>> logger = TensorBoard(tempfile.mkdtemp(), torch.zeros(2, 1, 28, 28), torch.tensor([5, 0]))
     >>> logger.close()
     """
@@ -49,7 +47,7 @@ class TensorBoard:
         self._writer = SummaryWriter(_empty_folder(folder), max_queue=1000)
 
     def __call__(self, moment):
-        """Log a moment of `train.fit`."""
+        """Log a `Moment`."""
         if not self._started:
             self._started = True
             self._graph(moment.model)
@@ -87,26 +85,23 @@ class TensorBoard:
                 self._writer.add_histogram(f"gradients/{name}", parameter.grad, moment.step)
         filters = [w for w in _weights(moment.model).values() if w.ndim == 4][:1]
         if filters:
-            pictures = list(filters[0][:, 0].cpu())
+            pictures = list(filters[0][:, 0].cpu().numpy())
             titles = [f"filter {i}" for i in range(len(pictures))]
             self._writer.add_figure("filters", _grid(pictures, titles), moment.step)
         self._writer.add_figure("mistakes", self._mistakes(moment.model), moment.step)
         self._writer.flush()
 
-    @torch.no_grad()
     def _mistakes(self, model):
-        with _evaluation_mode(model):
-            answers = model(self.x.to(_device_of(model))).argmax(dim=1).cpu()
-        y = self.y.cpu()
+        answers, y = predict(model, self.x).argmax(dim=1), self.y.cpu()
         wrong = (answers != y).nonzero().flatten()[:12].tolist()
-        pictures = [self.x[i].cpu().movedim(0, -1).squeeze(-1) for i in wrong]
+        pictures = [self.x[i].cpu().movedim(0, -1).squeeze(-1).numpy() for i in wrong]
         titles = [f"{int(y[i])}, read as {int(answers[i])}" for i in wrong]
         return _grid(pictures, titles)
 
     def _graph(self, model):
-        with _evaluation_mode(model), warnings.catch_warnings():
+        with evaluation_mode(model), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that its way to trace will be replaced
-            self._writer.add_graph(model, self.x[:1].to(_device_of(model)))
+            self._writer.add_graph(model, self.x[:1].to(device_of(model)))
 
 
 def _empty_folder(folder):
@@ -136,26 +131,14 @@ def _weights(model):
 
 
 def _grid(pictures, titles):
+    from matplotlib.figure import Figure
+
     rows = max(1, -(-len(pictures) // 4))
     figure = Figure(figsize=(7, 1.9 * rows), layout="constrained")
     for ax in figure.subplots(rows, 4, squeeze=False).flat:
         ax.set_axis_off()
     for ax, picture, title in zip(figure.axes, pictures, titles, strict=False):
         picture = picture - picture.min()
-        ax.imshow(picture / picture.max().clamp(min=1e-12), cmap="gray", interpolation="nearest")
+        ax.imshow(picture / max(picture.max(), 1e-12), cmap="gray", interpolation="nearest")
         ax.set_title(title)
     return figure
-
-
-@contextmanager
-def _evaluation_mode(model):
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
-
-
-def _device_of(model):
-    return next(model.parameters()).device
