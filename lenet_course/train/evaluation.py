@@ -117,6 +117,7 @@ def evaluation_mode(model):
 
 
 def device_of(model):
+    """Tell where the model's parameters are."""
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
