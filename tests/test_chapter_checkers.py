@@ -3,13 +3,16 @@
 import importlib
 import pkgutil
 import re
+from math import comb
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, chi2
 
 from lenet_course import chapters, scratch, shapes
 from lenet_course.chapters import (
     backpropagation,
+    comparing,
     convolution,
     images,
     lenet,
@@ -17,6 +20,7 @@ from lenet_course.chapters import (
     output_size,
     pooling,
     scores,
+    watching_training,
 )
 from lenet_course.checks import CheckFailed
 
@@ -270,6 +274,54 @@ TRIED[mnist.check_confusion_matrix] = [
     (lambda y, p, classes: confusion_matrix(y, p, classes) / len(y), "case 1 .*it is 0.333"),
     (lambda y, p, classes: confusion_matrix(y, p, classes) > 0, "case 2 of 3.*counts twice"),
     (lambda y, p, _: confusion_matrix(y, p, max(*y, *p) + 1), "case 3 of 3.*their column"),
+]
+
+
+def tail(a, b):
+    return sum(comb(a + b, k) for k in range(min(a, b) + 1)) / 2 ** (a + b)
+
+
+TRIED[comparing.check_mcnemar] = [
+    (lambda a, b: binomtest(a, a + b).pvalue if a + b else 1, "all 6 cases agree"),
+    (lambda a, b: min(1, 2 * tail(a, b)), "all 6 cases agree"),
+    (tail, "case 1 of 6.*and as many on the other"),
+    (lambda a, b: 2 * comb(a + b, a) / 2 ** (a + b), "case 1 .*expected 0.6875.*4 or more"),
+    (lambda a, b: a if a < b else min(1, 2 * tail(a, b)), "case 1 "),
+    (lambda a, b: chi2.sf((a - b) ** 2 / (a + b), 1), "case 1 "),
+    (lambda a, b: 2 * sum(comb(a + b, k) for k in range(a + 1)) / 2 ** (a + b), "case 2 .*places"),
+    (lambda a, b: 2 * tail(a, b), "case 4 .*at most 1"),
+    (lambda a, b: binomtest(a, a + b).pvalue, "case 5 .*raised ValueError.*no evidence"),
+    (
+        lambda a, b: chi2.sf((a - b) ** 2 / (a + b), 1) if a + b > 50 else min(1, 2 * tail(a, b)),
+        "case 6 .*an approximation is not enough",
+    ),
+]
+
+
+def gradients(w1, w2, sine=-1.0, product=1.0, ways=1.0, swapped=False):
+    u = w1 * w2
+    factors = (w1, w2) if swapped else (w2, w1)
+    slopes = [sine * np.sin(u) * product * factor for factor in factors]
+    return np.array([np.cos(u) + w1, slopes[0] + ways, slopes[1]])
+
+
+TRIED[watching_training.check_gradients] = [
+    (gradients, "all 4 cases agree"),
+    (lambda a, b: gradients(a, b, ways=0), "case 1 .*sum's own way"),
+    (lambda a, b: gradients(a, b, sine=1), "case 3 .*minus the sine"),
+    (lambda a, b: gradients(a, b, swapped=True), "case 3 "),
+    (lambda a, b: gradients(a, b)[1:], "case 1 .*shape"),
+    (lambda a, b: gradients(np.round(a), b), "case 4 "),
+]
+TRIED[watching_training.check_dead_share] = [
+    (lambda outputs: (outputs == 0).all(axis=0).mean(), "all 5 cases agree"),
+    (lambda outputs: (outputs == 0).mean(), "case 1 .*one of the two images"),
+    (lambda outputs: (outputs == 0).any(axis=0).mean(), "case 1 "),
+    (lambda outputs: (outputs == 0).all(axis=1).mean(), "case 2 .*three units|case 1 "),
+    (lambda outputs: (outputs[-1] == 0).mean(), "case 1 "),
+    (lambda outputs: (outputs[:2] == 0).all(axis=0).mean(), "case 3 .*two images of three"),
+    (lambda outputs: (outputs < 1e-6).all(axis=0).mean(), "case 4 .*small number"),
+    (lambda outputs: (outputs == 0).all(axis=0).sum(), "case 1 "),
 ]
 
 

@@ -9,9 +9,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from lenet_course import data, models, train
+from tools import tensorboard_pictures
 
 pytest.importorskip("tensorboard")
 from tensorboard.backend.event_processing import event_accumulator
@@ -83,7 +85,9 @@ def logged(tmp_path_factory):
 def test_the_numbers_of_each_step_are_the_training_s(logged):
     events, truth, _, _ = logged
     steps = range(1, 7)
-    assert scalars(events, "step/loss") == pytest.approx(dict(zip(steps, truth.losses)), rel=1e-6)
+    assert scalars(events, "step/loss") == pytest.approx(
+        dict(zip(steps, truth.losses, strict=True)), rel=1e-6
+    )
     ratios = dict(list(zip(steps, truth.ratios, strict=True))[1:])  # none before the first step
     assert scalars(events, "update to weight/3.weight") == pytest.approx(ratios, rel=1e-4)
     # the rate noted after step n is that of step n + 1
@@ -202,7 +206,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
     file = tmp_path / "file"
     file.write_text("")
     for folder in (file, file / "below"):
-        with pytest.raises(OSError, match="log cannot be written.*choose another folder"):
+        with pytest.raises(OSError, match=r"log cannot be written.*choose another folder"):
             train.TensorBoard(folder, *some_digits(10, 1))
     assert sorted(tmp_path.iterdir()) == [file]
 
@@ -249,3 +253,14 @@ def test_a_log_that_fails_later_does_not_stop_the_training(tmp_path, monkeypatch
         )
     logger.close()
     assert history.epochs == 2
+
+
+def test_the_chapter_s_pictures_show_today_s_training():
+    pictures = tensorboard_pictures.PICTURES
+    for name in ("scalars", "histograms", "images", "graph"):
+        with Image.open(pictures / f"{name}.png") as picture:
+            made_from = picture.info["code_sha256"]
+        assert made_from == tensorboard_pictures.code_hash(), (
+            f"{name}.png shows another training: run `python -m tools.tensorboard_pictures`"
+        )
+    assert sum(path.stat().st_size for path in pictures.iterdir()) < 200_000
