@@ -3,6 +3,7 @@
 import copy
 import errno
 import os
+import sys
 import tempfile
 import warnings
 
@@ -230,6 +231,12 @@ def test_a_full_disk_is_told_at_once(tmp_path, monkeypatch):
 def test_two_trainings_do_not_share_a_folder(tmp_path):
     train.TensorBoard(tmp_path, *some_digits(10, 1)).close()
     with pytest.raises(FileExistsError, match="give each training a folder of its own"):
+        train.TensorBoard(tmp_path, *some_digits(10, 1))
+
+
+def test_where_tensorboard_is_not_installed_the_remedy_is_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match="pip install"):
         train.TensorBoard(tmp_path, *some_digits(10, 1))
 
 

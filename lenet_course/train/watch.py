@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from lenet_course.arguments import whole_number
-from lenet_course.train.evaluation import device_of, evaluation_mode, predict
+from lenet_course.train.evaluation import device_of, predict
 
 
 class TensorBoard:
@@ -38,8 +38,12 @@ class TensorBoard:
     """
 
     def __init__(self, folder, x, y, every=1):
-        from torch.utils.tensorboard import SummaryWriter  # takes a second to import
-
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # takes a second to import
+        except ImportError as error:
+            raise ImportError(
+                'the log needs the package tensorboard: pip install "lenet-course[tensorboard]"'
+            ) from error
         self.every, self.x, self.y = whole_number("every", every), x, y
         if len(x) != len(y):
             raise ValueError(f"{len(x)} images and {len(y)} labels: give one label an image")
@@ -99,7 +103,7 @@ class TensorBoard:
         return _grid(pictures, titles)
 
     def _graph(self, model):
-        with evaluation_mode(model), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that its way to trace will be replaced
             self._writer.add_graph(model, self.x[:1].to(device_of(model)))
 
