@@ -43,6 +43,7 @@ SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.p
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
 VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
+CHECKPOINT = "lenet_course/checkpoint.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
 TRAINING, GRAY = "experiments/training.py", "experiments/gray.py"
 COLOR, RESNET = "experiments/color.py", "lenet_course/models/resnet.py"
@@ -54,6 +55,15 @@ COLOR_LOOP = "experiments.py::test_a_training_on_color_images_equals_the_loop_wr
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
 # By the test that must fail: the mistake, its file, and what is replaced by what.
 MISTAKES = {
+    "chapter_drawings.py::test_anatomy_leads_the_neuron_to_its_place_and_the_weights_to_the_"
+    "highest_score": [
+        (
+            "lines to the lowest score",
+            "lenet_course/chapters/first_look.py",
+            "ends[scores.argmax()]",
+            "ends[scores.argmin()]",
+        ),
+    ],
     "shapes.py::test_output_size_of_known_cases": [
         ("output size K - H + 1", "lenet_course/shapes.py", "// stride + 1", "// stride"),
     ],
@@ -145,7 +155,7 @@ MISTAKES = {
             "SGD(net.parameters()",
         ),
         ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
-        ("up for down", GRAY, "down, -down)", "-down, down)"),
+        ("gray moves in, not black", GRAY, ", value=x.min().item()", ""),
     ],
     COLOR_LOOP: [
         ("Nesterov's momentum left out", TRAINING, "nesterov=True", "nesterov=False"),
@@ -190,6 +200,29 @@ MISTAKES = {
             GRAY,
             "torch.Generator().manual_seed(seed)\n        chosen",
             "torch.Generator().manual_seed(0)\n        chosen",
+        ),
+    ],
+    "checkpoint.py::test_ctrl_c_and_the_same_call_again": [
+        (
+            "the order of the batches begins anew",
+            TRAIN,
+            'getattr(train_batches, "generator", None),',
+            "None,",
+        ),
+        ("dropout begins anew", CHECKPOINT, 'parts | {f"random', 'parts or {f"random'),
+        (
+            "the order in memory is lost",
+            CHECKPOINT,
+            'torch.empty_strided(value.shape, tree["stride"], dtype=value.dtype).copy_(value)',
+            "value",
+        ),
+    ],
+    "train.py::test_a_callback_sees_each_step_and_each_epoch": [
+        (
+            "no gradients for the callback",
+            TRAIN,
+            "        self.steps += 1",
+            "        self.optimizer.zero_grad()\n        self.steps += 1",
         ),
     ],
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [
