@@ -448,6 +448,16 @@ def test_a_remedy_changes_the_run(made_up, remedy):
     assert short(remedy)["final_test_loss"] != short("no remedy")["final_test_loss"]
 
 
+def test_a_loss_that_is_not_finite_leaves_curves_of_the_same_length(made_up):
+    setting = tiny(epochs=3, one_cycle=False, learning_rate=1e20)
+    with pytest.warns(UserWarning, match="so training stopped"):
+        result = cifar10.run(setting, seed=0, progress=False)
+    assert result["epochs"] < 3
+    for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
+        assert len(result[name]) == 3
+        assert np.isnan(result[name][result["epochs"] :]).all()
+
+
 def test_early_stopping_ends_a_run_and_leaves_no_curves(made_up):
     setting = tiny(epochs=30, one_cycle=False, patience=2)
     result = cifar10.run(setting, seed=0, progress=False)
@@ -573,7 +583,7 @@ def test_mlp_and_cnn_have_the_best_of_the_rates_that_were_tried():
         assert accuracy[setting.learning_rate] == max(accuracy.values()), name
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
 def test_stored_labels_are_those_of_the_answers(full_images, name):
     (record,) = (record for record in runs.records(labels.PATH) if record["setting"] == name)
     assert record["result"] == labels.labels(name)
