@@ -16,12 +16,13 @@ from lenet_course.chapters import (
     convolution,
     images,
     lenet,
-    mlp_or_cnn,
     many_machines,
+    mlp_or_cnn,
     mnist,
     output_size,
     pooling,
     scores,
+    watching_training,
 )
 from lenet_course.checks import CheckFailed
 
@@ -393,6 +394,33 @@ TRIED[comparing.check_mcnemar] = [
         lambda a, b: chi2.sf((a - b) ** 2 / (a + b), 1) if a + b > 50 else min(1, 2 * tail(a, b)),
         "case 6 .*an approximation is not enough",
     ),
+]
+
+
+def gradients(w1, w2, sine=-1.0, product=1.0, ways=1.0, swapped=False):
+    u = w1 * w2
+    factors = (w1, w2) if swapped else (w2, w1)
+    slopes = [sine * np.sin(u) * product * factor for factor in factors]
+    return np.array([np.cos(u) + w1, slopes[0] + ways, slopes[1]])
+
+
+TRIED[watching_training.check_gradients] = [
+    (gradients, "all 4 cases agree"),
+    (lambda a, b: gradients(a, b, ways=0), "case 1 .*sum's own way"),
+    (lambda a, b: gradients(a, b, sine=1), "case 3 .*minus the sine"),
+    (lambda a, b: gradients(a, b, swapped=True), "case 3 "),
+    (lambda a, b: gradients(a, b)[1:], "case 1 .*shape"),
+    (lambda a, b: gradients(np.round(a), b), "case 4 "),
+]
+TRIED[watching_training.check_dead_share] = [
+    (lambda outputs: (outputs == 0).all(axis=0).mean(), "all 5 cases agree"),
+    (lambda outputs: (outputs == 0).mean(), "case 1 .*one of the two images"),
+    (lambda outputs: (outputs == 0).any(axis=0).mean(), "case 1 "),
+    (lambda outputs: (outputs == 0).all(axis=1).mean(), "case 2 .*three units|case 1 "),
+    (lambda outputs: (outputs[-1] == 0).mean(), "case 1 "),
+    (lambda outputs: (outputs[:2] == 0).all(axis=0).mean(), "case 3 .*two images of three"),
+    (lambda outputs: (outputs < 1e-6).all(axis=0).mean(), "case 4 .*small number"),
+    (lambda outputs: (outputs == 0).all(axis=0).sum(), "case 1 "),
 ]
 
 

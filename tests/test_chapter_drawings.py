@@ -1,7 +1,10 @@
 """What the drawings of one chapter show is read back from the axes."""
 
+import math
+
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
@@ -12,12 +15,13 @@ from lenet_course.chapters import (
     convolution,
     first_look,
     lenet,
-    mlp_or_cnn,
     many_machines,
+    mlp_or_cnn,
     mnist,
     optimizers,
     output_size,
     overfitting,
+    watching_training,
 )
 
 
@@ -389,6 +393,108 @@ def corners(ax):
 
 
 NAN, LIMITS = [np.nan, np.nan], ((-1, 1), (-1, 1))
+
+
+# Watching training
+
+
+def toy(w1=math.pi, w2=0.0):
+    """Give an expression of two numbers, both twice in it, and the two."""
+    w1, w2 = (torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in (w1, w2))
+    return lambda: torch.cos(w1) * torch.sin(w2) + w1 * w2, (w1, w2)
+
+
+@pytest.mark.parametrize("at", [(math.pi, 0.0), (0.7, -1.3), (2.0, 5.0)])
+def test_a_record_holds_the_values_and_gradients_of_the_formulas(at):
+    compute, leaves = toy(*at)
+    w1, w2 = at
+    operations = watching_training.record(compute)
+    names = ["leaf", "leaf", "cos", "sin", "mul", "mul", "add"]
+    assert [op.name for op in operations] == names
+    w3, w4 = math.cos(w1), math.sin(w2)
+    values = [w1, w2, w3, w4, w3 * w4, w1 * w2, w3 * w4 + w1 * w2]
+    np.testing.assert_allclose([op.value for op in operations], values)
+    by_hand = [-math.sin(w1) * w4 + w2, w3 * math.cos(w2) + w1, w4, w3, 1, 1, 1]
+    np.testing.assert_allclose([op.gradient for op in operations], by_hand, atol=1e-12)
+    h = 1e-6
+    numerical = [
+        sum(sign * toy(*np.add(at, step))[0]().item() for sign, step in ((1, s), (-1, -s)))
+        / (2 * h)
+        for s in (np.array([h, 0]), np.array([0, h]))
+    ]
+    np.testing.assert_allclose([op.gradient for op in operations[:2]], numerical, atol=1e-6)
+    assert [op.gradient for op in operations[:2]] == [leaf.grad for leaf in leaves]
+    places = {op: i for i, op in enumerate(operations, start=1)}
+    inputs = [[places[i] for i in op.inputs] for op in operations]
+    assert inputs == [[], [], [1], [2], [3, 4], [1, 2], [5, 6]]
+
+
+def test_a_record_of_a_network_holds_each_layer_and_each_parameter():
+    torch_nn = torch.nn
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = torch_nn.Sequential(
+            torch_nn.Conv2d(1, 2, 3), torch_nn.ReLU(), torch_nn.Flatten(), torch_nn.Linear(8, 3)
+        )
+        x, y = torch.randn(5, 1, 4, 4), torch.tensor([0, 1, 2, 0, 1])
+    operations = watching_training.record(lambda: torch.nn.functional.cross_entropy(net(x), y))
+    chain = [op for op in operations if op.inputs]
+    assert [op.name for op in chain] == ["conv2d", "relu", "flatten", "linear", "cross_entropy"]
+    leaves = [op for op in operations if not op.inputs]
+    gradients = {tuple(op.value.shape): op.gradient for op in leaves}
+    assert len(leaves) == 4
+    for parameter in net.parameters():
+        assert torch.equal(gradients[tuple(parameter.shape)], parameter.grad)
+    # by hand: of the scores, and of what a ReLU lets through
+    scores = chain[3]
+    probabilities = scores.value.softmax(dim=1)
+    expected = (probabilities - torch.nn.functional.one_hot(y, 3)) / 5
+    torch.testing.assert_close(scores.gradient, expected)
+    conv, relu = chain[:2]
+    torch.testing.assert_close(conv.gradient, relu.gradient * (conv.value > 0))
+
+
+def test_an_expression_s_graph_shows_each_number_and_its_gradient(ax):
+    operations = watching_training.record(toy()[0])
+    assert watching_training.expression_graph(ax, operations) is ax
+    boxes = [words(ax)[i : i + 3] for i in range(0, 21, 3)]
+    assert boxes[0] == ["w1", "3.14", "gradient 0"]
+    assert boxes[1] == ["w2", "0", "gradient 2.14"]
+    assert ["w3 = cos(w1)", "−1", "gradient 0"] in boxes
+    assert ["w4 = sin(w2)", "0", "gradient −1"] in boxes
+    assert ["w7 = w5 + w6", "0", "gradient 1"] in boxes
+    assert len(ax.patches) == 7
+    assert sum(hasattr(text, "arrow_patch") for text in ax.texts) == 8
+    corners = np.array([patch.get_xy() for patch in ax.patches])
+    apart = abs(corners[:, None] - corners)
+    np.fill_diagonal(apart[..., 0], 9)
+    assert ((apart[..., 0] >= 1.4) | (apart[..., 1] >= 0.95)).all()  # no box on another
+
+
+def test_an_expression_s_graph_can_leave_the_gradients_out(ax):
+    watching_training.expression_graph(ax, watching_training.record(toy()[0]), gradients=False)
+    assert len(words(ax)) == 14
+    assert not any("gradient" in word for word in words(ax))
+
+
+def test_a_network_s_graph_shows_names_shapes_and_sizes(ax):
+    weight = torch.tensor([[3.0, 4.0]], requires_grad=True)
+    bias = torch.tensor([-5.0], requires_grad=True)
+    x = torch.tensor([[1.0, 1.0], [2.0, 2.0]])
+
+    def compute():
+        return torch.nn.functional.linear(x, weight, bias).relu().mean()
+
+    operations = watching_training.record(compute)
+    watching_training.network_graph(ax, operations, ["0.weight", "0.bias"])
+    said = words(ax)
+    # outputs 2 and 9, gradients a half each; 3 and 4 have the size 3.5, both gradients are 1.5
+    assert said[:3] == ["0.weight 1×2", "3.5", "2"]
+    assert said[3:6] == ["0.bias 1", "5", "1"]
+    assert said[6:9] == ["linear 1", "6.5", "0.5"]
+    assert [word.strip() for word in said[-3:]] == ["mean", "5.5", "1"]
+    lefts = {round(patch.get_x(), 2) for patch in ax.patches}
+    assert lefts == {-3.1, -0.95, 1.2}
 
 
 @pytest.mark.parametrize(

@@ -295,6 +295,15 @@ MISTAKES = {
             "self.seconds[self.second] / self.seconds[self.first]",
         ),
     ],
+    "watch.py::test_the_numbers_of_each_step_are_the_training_s": [
+        (
+            "update divided by the new weight",
+            "lenet_course/train/watch.py",
+            "norm() / before.norm()",
+            "norm() / weights[name].norm()",
+        ),
+        ("the rate of another step", "lenet_course/train/watch.py", "rate, step + 1", "rate, step"),
+    ],
     "execute_notebooks.py::test_a_stored_notebook": [
         ("stderr is kept", "tools/execute_notebooks.py", 'out.get("name") != "stderr"', "True"),
     ],
