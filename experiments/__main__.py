@@ -27,7 +27,8 @@ def main(arguments=None):
             print(f"{setting}, seed {seed}", flush=True)
             result = module.run(values, seed)
             # The test accuracy is stored and not shown: what is chosen is chosen on the others.
-            print(f"validation accuracy {result['final_valid_accuracy']:.2%}", flush=True)
+            if "final_valid_accuracy" in result:
+                print(f"validation accuracy {result['final_valid_accuracy']:.2%}", flush=True)
             store.add_run(path, setting, seed, result, made | {"arguments": asdict(values)})
 
 

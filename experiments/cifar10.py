@@ -4,12 +4,10 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import torch
-from torch import nn
 
-from experiments.store import FirstLosses, first
+from experiments import training
 from lenet_course import data, metrics, models, train
 
-BATCH_SIZE = 128
 VALID_SHARE = 0.1  # 5,000 of the 50,000 training images
 
 
@@ -45,6 +43,9 @@ class Setting:
     label_smoothing: float = 0.0
     patience: int | None = None
     model: dict = field(default_factory=dict)
+    # without a type these are no fields, but the same in every training
+    batch_size = 128
+    optimizer = "adamw"
 
 
 def run(setting, seed, source="full", progress=True):
@@ -55,8 +56,6 @@ def run(setting, seed, source="full", progress=True):
     """
     images = prepare(setting, source)
     net, history, losses = _train(setting, seed, images, progress=progress)
-    if history.stopped == "interrupted":
-        raise KeyboardInterrupt
     return {"first_losses": losses} | _measure(net, history, images, setting)
 
 
@@ -89,56 +88,12 @@ def _train(setting, seed, images, only_first=False, progress=False):
     """Train a new network, all the way or its first steps; give it, its history, its losses."""
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
     net.to(memory_format=torch.channels_last)
-    batches = data.batches(
-        *images["train"],
-        BATCH_SIZE,
-        shuffle=True,
-        generator=torch.Generator().manual_seed(seed),
-        augment=data.flip_and_crop if setting.augment else None,
-    )
-    optimizer, schedule = _optimizer(net, setting, steps=setting.epochs * len(batches))
-    loss_function = FirstLosses(nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing))
-    if only_first:
-        course = {"train_batches": first(batches, setting.epochs), "epochs": 1}
-    else:
-        course = {
-            "train_batches": batches,
-            "valid_batches": data.batches(*images["valid"], 1000),
-            "epochs": setting.epochs,
-            "patience": setting.patience,
-        }
-    with torch.random.fork_rng(devices=[]):  # dropout takes its numbers from the global generator
-        torch.manual_seed(seed)
-        history = train.fit(
-            net,
-            optimizer=optimizer,
-            schedule=schedule,
-            loss_function=loss_function,
-            device="cpu",
-            progress=progress,
-            **course,
-        )
-    return net, history, loss_function.losses
-
-
-def _optimizer(net, setting, steps):
-    if setting.one_cycle:
-        return train.one_cycle(net, steps, setting.learning_rate, setting.weight_decay)
-    constant = torch.optim.AdamW(
-        net.parameters(), lr=setting.learning_rate, weight_decay=setting.weight_decay, fused=True
-    )
-    return constant, None
+    augment = data.flip_and_crop if setting.augment else None
+    return net, *training.train_network(net, images, setting, seed, augment, only_first, progress)
 
 
 def _measure(net, history, images, setting):
-    """Evaluate the final weights; curves only where every run has the same number of epochs."""
-    result = {"epochs": history.epochs, "seconds": sum(history.seconds)}
-    if setting.patience is None:
-        for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
-            result[name] = getattr(history, name)
-    for name, (x, y) in images.items():
-        loss, accuracy = train.evaluate(net, data.batches(x, y, 1000))
-        result |= {f"final_{name}_loss": loss, f"final_{name}_accuracy": accuracy}
+    result = training.measure(net, history, images, setting)
     x, y = images["test"]
     answers = train.predict(net, x).argmax(dim=1)
     result["test_per_class"] = metrics.per_class_accuracy(y, answers, classes=10).tolist()

@@ -1,6 +1,6 @@
 """The settings of each experiment, its seeds, and the module that trains them."""
 
-from experiments import cifar10, numpy_mnist
+from experiments import cifar10, gray, numpy_mnist
 from experiments.cifar10 import Setting
 
 COLOR = {
@@ -62,11 +62,47 @@ KERNELS = {
 
 DEEP = {"deep network": numpy_mnist.Setting(epochs=12, shift=2, keep_weights=True)}
 
+
+def fashion(rate, epochs=10, n_images=55_000, optimizer="sgd", **changes):
+    """Make a setting of the textbook's recipe for Fashion-MNIST, as far as nothing is changed."""
+    plain = {"data": "fashion_mnist", "normalized": False, "initialization": "xavier"}
+    plain |= {"batch_size": 256, "model": {"activation": "sigmoid", "pooling": "average"}}
+    return gray.Setting(
+        epochs=epochs,
+        n_images=n_images,
+        optimizer=optimizer,
+        learning_rate=rate,
+        **plain | changes,
+    )
+
+
+# As the textbook has it, on all training images, and at a ninth of its learning rate.
+TEXTBOOK = {"rate 0.9": fashion(0.9, n_images=gray.ALL)}
+SLOW = {"rate 0.1": fashion(0.1, n_images=gray.ALL)}
+
+# Each change keeps those above it. Its rates were tried with a seed that is used for nothing else.
+CHANGES = {
+    "recipe": {},
+    "ReLU": {"model": {"pooling": "average"}},
+    "max pooling": {"model": {}},
+    "Adam, one-cycle": {"model": {}, "optimizer": "adamw"},
+    "batch norm": {"model": {"batch_norm": True}, "optimizer": "adamw"},
+}
+RATES_TRIED = {
+    f"{change}, {rate}": fashion(rate, epochs=5, **changes)
+    for change, changes in CHANGES.items()
+    if change != "recipe"
+    for rate in ((2e-3, 4e-3, 8e-3) if "optimizer" in changes else (0.1, 0.3, 0.9))
+}
+
 EXPERIMENTS = {
     "color": (cifar10, COLOR, range(3)),
     "gray_or_rgb": (cifar10, GRAY_OR_RGB, range(5)),
     "training_images": (cifar10, TRAINING_IMAGES, range(3)),
     "remedies": (cifar10, REMEDIES, range(3)),
+    "textbook": (gray, TEXTBOOK, range(5)),
+    "textbook_slow": (gray, SLOW, range(3)),
+    "fashion_rates": (gray, RATES_TRIED, [100]),
     "numpy_augmentation": (numpy_mnist, AUGMENTATION, range(1)),
     "numpy_kernels": (numpy_mnist, KERNELS, range(2)),
     "numpy_deep": (numpy_mnist, DEEP, range(1)),

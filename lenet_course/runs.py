@@ -76,7 +76,10 @@ def repeat(run, seeds):
 
 
 def load(path):
-    """Read stored runs: a dict of setting to `Runs`, each in the order of its seeds."""
+    """Read stored runs: a dict of setting to `Runs`, each in the order of its seeds.
+
+    A string of digits, the answers of a network with up to ten classes, becomes an array of them.
+    """
     by_setting = {}
     for record in records(path):
         by_setting.setdefault(record["setting"], []).append((record["seed"], record["result"]))
@@ -132,9 +135,15 @@ def _stack(seeds, results):
             )
     values = {}
     for name in results[0]:
-        arrays = [np.asarray(result[name]) for result in results]
+        arrays = [_array(result[name]) for result in results]
         shapes = {array.shape for array in arrays}
         if len(shapes) > 1:
             raise ValueError(f"{name!r} has another shape from seed to seed: {sorted(shapes)}")
         values[name] = np.stack(arrays)
     return Runs(seeds, values)
+
+
+def _array(value):
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return np.frombuffer(value.encode(), np.uint8).astype(np.int64) - ord("0")
+    return np.asarray(value)

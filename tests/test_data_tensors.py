@@ -392,6 +392,20 @@ def test_prepare_is_the_prelude_bit_for_bit(shape, valid, gray, seed, normalize)
         assert str(tuple(x.shape)) in repr(got)
 
 
+@pytest.mark.parametrize("normalize", [True, False])
+def test_prepare_keeps_no_image_for_validation(normalize):
+    dataset = data.Dataset("any", "full", ("a", "b"), fake((20, 28, 28)), fake((5, 28, 28), 1))
+    got = data.prepare(dataset, None, None, normalize=normalize)
+    stats = data.channel_stats(data.to_tensors(dataset.train)[0])
+    assert got.valid is None
+    assert (got.mean, got.std) == stats
+    assert "valid None" in repr(got)
+    for ours, split in ((got.train, dataset.train), (got.test, dataset.test)):
+        x, y = data.to_tensors(split)
+        assert torch.equal(ours[0], data.normalize(x, *stats) if normalize else x)
+        assert torch.equal(ours[1], y)
+
+
 def test_prepare_loads_by_name(monkeypatch):
     monkeypatch.setenv("LENET_COURSE_DATA", "neither")  # the argument wins over it
     by_name = data.prepare("mnist", 500, seeded(), source="sample")

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from experiments import __main__ as runner
-from experiments import cifar10, numpy_mnist, store
+from experiments import cifar10, gray, numpy_mnist, store
 from experiments.settings import EXPERIMENTS, REMEDIES
 from lenet_course import data, models, runs
 from lenet_course.scratch import nn, optim
@@ -40,6 +40,7 @@ def made_up_set(name):
 def forget_images():
     cifar10._load.cache_clear()
     numpy_mnist._load.cache_clear()
+    gray._load.cache_clear()
 
 
 @pytest.fixture
@@ -57,6 +58,11 @@ def tiny(**changes):
     return replace(cifar10.Setting(epochs=2, n_images=250, model={"width": 0.25}), **changes)
 
 
+def tiny_gray(**changes):
+    setting = gray.Setting(epochs=2, n_images=132, network="mlp", model={"hidden": (5,)})
+    return replace(setting, **changes)
+
+
 def tiny_numpy(**changes):
     return replace(numpy_mnist.Setting(epochs=2, n_images=120, network="shallow"), **changes)
 
@@ -71,6 +77,7 @@ def places(x):
         pytest.param(cifar10, tiny(n_images=270), "cifar10", id="RGB"),
         pytest.param(cifar10, tiny(n_images=270, gray=True), "cifar10", id="gray"),
         pytest.param(numpy_mnist, tiny_numpy(n_images=132), "mnist", id="MNIST"),
+        pytest.param(gray, tiny_gray(), "mnist", id="MNIST in PyTorch"),
     ],
 )
 def test_the_three_parts_are_disjoint_whole_and_normalized(made_up, module, setting, name):
@@ -194,6 +201,94 @@ def test_a_training_in_numpy_equals_the_loop_written_out(made_up):
     assert_measures(result, logits, images, losses, [100, 20], rel=1e-6)
 
 
+def step_by_hand(net, images, setting, seed):
+    """Train in the order of the seed; give the losses."""
+    x, y = images["train"]
+    if setting.optimizer == "sgd":
+        optimizer = torch.optim.SGD(net.parameters(), lr=setting.learning_rate)
+    else:
+        optimizer = torch.optim.AdamW(net.parameters(), setting.learning_rate)
+    order, losses = torch.Generator().manual_seed(seed), []
+    for _ in range(setting.epochs):
+        for chosen in torch.randperm(len(y), generator=order).split(setting.batch_size):
+            loss = F.cross_entropy(net(x[chosen]), y[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        tiny_gray(optimizer="sgd", learning_rate=0.3, initialization="xavier", batch_size=100),
+        tiny_gray(network="lenet", model={"activation": "sigmoid"}, one_cycle=False),
+    ],
+    ids=["SGD from Xavier's weights", "AdamW from PyTorch's"],
+)
+def test_a_training_on_gray_images_equals_the_loop_written_out(made_up, setting):
+    seed = 3
+    result = gray.run(setting, seed, progress=False)
+    _, images, _ = by_hand(made_up["mnist"], setting, 12)
+    net = getattr(models, setting.network)(seed=seed, **setting.model)
+    if setting.initialization:
+        generator = torch.Generator().manual_seed(seed)
+        for layer in (net[1], net[3]):
+            bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
+            torch.nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    losses = step_by_hand(net, images, setting, seed)
+    sizes = [setting.batch_size, 132 - setting.batch_size]
+    assert_measures(result, net, images, losses, sizes)
+    for name in ("valid", "test"):
+        answers = net(images[name][0]).argmax(1)
+        assert [int(digit) for digit in result[f"{name}_answers"]] == answers.tolist()
+    x, y = images["test"]
+    assert result["shifted_test_accuracy"][0] == result["final_test_accuracy"]
+    background = x.min().item()
+    for n, measured in enumerate(result["shifted_test_accuracy"]):
+        moved = [x.roll(by, axis) for axis in (2, 3) for by in (n, -n)]
+        for image, (axis, edge) in zip(moved, [(2, 0), (2, 1), (3, 0), (3, 1)], strict=True):
+            start = 28 - n if edge else 0
+            image.narrow(axis, start, n).fill_(background)
+        right = [(net(image).argmax(1) == y).double().mean().item() for image in moved]
+        assert measured == pytest.approx(np.mean(right), abs=1e-6)
+
+
+def test_a_small_training_set_is_drawn_by_the_seed(made_up):
+    setting = tiny_gray(n_images=20)
+    chosen = [places(gray.prepare(setting, "full", seed)["train"][0]) for seed in (0, 1, 0)]
+    assert len(set(chosen[0])) == 20
+    assert chosen[0] == chosen[2]
+    assert set(chosen[0]) != set(chosen[1])
+    everything = places(gray.prepare(tiny_gray(), "full")["train"][0])
+    assert set(chosen[0]) < set(everything)
+
+
+def test_a_permutation_is_the_same_for_all_images_and_touches_no_label(made_up):
+    plain, moved = (gray.prepare(tiny_gray(permuted=p), "full") for p in (False, True))
+    pixels = plain["train"][0].flatten(1).T
+    place = {tuple(column.tolist()): i for i, column in enumerate(pixels)}
+    order = [place[tuple(column.tolist())] for column in moved["train"][0].flatten(1).T]
+    assert sorted(order) == list(range(784))
+    assert order != list(range(784))
+    for name, (x, y) in plain.items():
+        assert torch.equal(moved[name][0].flatten(1), x.flatten(1)[:, order])
+        assert torch.equal(moved[name][1], y)
+    result = gray.run(tiny_gray(permuted=True, epochs=1), seed=0, progress=False)
+    assert "shifted_test_accuracy" not in result
+
+
+def test_a_training_on_all_images_has_none_for_validation(made_up):
+    setting = tiny_gray(n_images=gray.ALL)
+    images = gray.prepare(setting, "full")
+    assert places(images["train"][0]) == list(range(144))
+    assert images.keys() == {"train", "test"}
+    result = gray.run(setting, seed=0, progress=False)
+    assert not [name for name in result if "valid" in name]
+    assert {"train_loss", "final_test_accuracy", "test_answers"} < result.keys()
+
+
 def test_a_turn_is_by_an_angle_in_degrees():
     """A quarter turn, the angle drawn being the largest one, moves right to top or bottom."""
     x = torch.zeros(1, 1, 5, 5)
@@ -206,7 +301,12 @@ def test_a_turn_is_by_an_angle_in_degrees():
 
 
 @pytest.mark.parametrize(
-    ("module", "setting"), [(cifar10, tiny(**ALL_IN_ONE)), (numpy_mnist, tiny_numpy(shift=2))]
+    ("module", "setting"),
+    [
+        (cifar10, tiny(**ALL_IN_ONE)),
+        (numpy_mnist, tiny_numpy(shift=2)),
+        (gray, tiny_gray(n_images=20, permuted=True)),
+    ],
 )
 def test_a_replay_takes_the_first_steps_of_the_run(made_up, module, setting):
     torch.manual_seed(1)  # what others draw from the global generator changes nothing
@@ -277,7 +377,7 @@ def test_every_setting_is_stored_with_every_seed_and_how_it_was_made(name):
 def test_stored_first_losses_are_those_of_the_stored_curve(n_images):
     """Where an epoch has at most 20 batches, the curve's first point is the mean of losses."""
     made = runs.load(runner.FOLDER / "training_images.jsonl")[f"{n_images:,} images"]
-    sizes = np.diff([*range(0, n_images, cifar10.BATCH_SIZE), n_images])
+    sizes = np.diff([*range(0, n_images, cifar10.Setting.batch_size), n_images])
     means = np.average(made["first_losses"][:, : len(sizes)], axis=1, weights=sizes)
     np.testing.assert_allclose(means, made["train_loss"][:, 0], rtol=1e-5)
 

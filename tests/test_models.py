@@ -13,7 +13,7 @@ from lenet_course.scratch import nn as numpy_nn
 GRAY, RGB = (1, 28, 28), (3, 32, 32)
 HEAD = "Flatten() Linear(576, 50) ReLU() Dropout(p=0.5) Linear(50, 10)"
 POOL = "MaxPool2d(2, stride=2)"
-BOTH = [models.lenet, models.deep, models.shallow]
+BOTH = [models.lenet, models.mlp, models.deep, models.shallow]
 # Each network with its layers, its number of parameters, published or added up.
 NETWORKS = {
     "lenet": (
@@ -29,6 +29,13 @@ NETWORKS = {
         "Linear(84, 26)",
         61_706 + 2 * 6 * 25 + 16 * 85,
     ),
+    "lenet with batch norm": (
+        models.lenet(batch_norm=True),
+        f"Conv2d(1, 6, 5, padding=2, bias=False) BatchNorm2d(6) ReLU() {POOL} "
+        f"Conv2d(6, 16, 5, bias=False) BatchNorm2d(16) ReLU() {POOL} Flatten() "
+        "Linear(400, 120) ReLU() Linear(120, 84) ReLU() Linear(84, 10)",
+        61_706 + 22,
+    ),
     "deep": (
         models.deep(),
         f"Conv2d(1, 16, 3, padding=1) ReLU() Conv2d(16, 16, 3, padding=1) ReLU() {POOL} "
@@ -42,6 +49,12 @@ NETWORKS = {
         f"Conv2d(32, 64, 5, padding=2) ReLU() {POOL} {HEAD}",
         93_872,
     ),
+    "mlp": (
+        models.mlp(),
+        "Flatten() Linear(784, 72) ReLU() Linear(72, 62) ReLU() Linear(62, 10)",
+        61_676,
+    ),
+    "mlp with one layer": (models.mlp([5]), "Flatten() Linear(784, 5) ReLU() Linear(5, 10)", 3985),
     "cifar_lenet": (
         models.cifar_lenet(),
         f"Conv2d(3, 16, 3, padding=1) ReLU() {POOL} Conv2d(16, 32, 3) ReLU() {POOL} Flatten() "
@@ -69,10 +82,14 @@ def titles(table):
     return " ".join(table["layer"][1:-1])
 
 
+def channels(net):
+    return getattr(net[0], "in_channels", 1)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_network_has_these_layers(name):
     net, layers, parameters = NETWORKS[name]
-    shape = (net[0].in_channels, *((32, 32) if "cifar" in name else (28, 28)))
+    shape = (channels(net), *((32, 32) if "cifar" in name else (28, 28)))
     table = models.layer_table(net, shape)
     assert titles(table) == layers
     assert table.loc["total", "parameters"] == parameters
@@ -81,9 +98,15 @@ def test_each_network_has_these_layers(name):
 
 @pytest.mark.parametrize(
     ("make", "arguments"),
-    [(models.deep, {}), (models.shallow, {}), (models.lenet, {"in_channels": 3, "classes": 7})]
+    [
+        (models.deep, {}),
+        (models.shallow, {}),
+        (models.mlp, {}),
+        (models.lenet, {"in_channels": 3, "classes": 7}),
+    ]
     + [(models.lenet, {"activation": name}) for name in models.ACTIVATIONS]
-    + [(models.lenet, {"pooling": name}) for name in models.POOLINGS],
+    + [(models.lenet, {"pooling": name}) for name in models.POOLINGS]
+    + [(models.lenet, {"batch_norm": True})],
 )
 def test_both_libraries_give_the_same_logits_from_the_same_weights(make, arguments):
     theirs, ours = make(seed=0, **arguments).eval(), make(nn=numpy_nn, **arguments).eval()
@@ -92,7 +115,7 @@ def test_both_libraries_give_the_same_logits_from_the_same_weights(make, argumen
     assert list(ours.state_dict()) == list(weights)
     for key, value in ours.state_dict().items():
         np.testing.assert_array_equal(value, weights[key], strict=True)
-    x = torch.randn(4, theirs[0].in_channels, 28, 28, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(4, channels(theirs), 28, 28, generator=torch.Generator().manual_seed(1))
     np.testing.assert_allclose(ours(x.numpy()), theirs(x).detach(), rtol=1e-4, atol=1e-6)
 
 
@@ -105,7 +128,7 @@ def test_a_seed_is_that_of_torch_and_leaves_the_global_generator_alone(make):
     torch.manual_seed(3)
     after_manual_seed, drawn_next = make(), make()
     assert all(map(torch.equal, seeded.parameters(), after_manual_seed.parameters()))
-    assert not torch.equal(seeded[0].weight, drawn_next[0].weight)
+    assert not torch.equal(*(next(net.parameters()) for net in (seeded, drawn_next)))
 
 
 @pytest.mark.parametrize("make", BOTH)
@@ -117,7 +140,7 @@ def test_a_seed_decides_weights_and_dropout_of_the_numpy_network(make):
     x = np.ones((8, *GRAY), np.float32)
     np.testing.assert_array_equal(first(x), again(x))  # in training mode, so with dropout
     for net in (other, unseeded):
-        assert not np.array_equal(net[0].weight.data, first[0].weight.data)
+        assert not np.array_equal(net.parameters()[0].data, first.parameters()[0].data)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +163,12 @@ def test_networks_refuse(arguments, message):
         if arguments.keys() <= inspect.signature(make).parameters.keys():
             with pytest.raises((ValueError, TypeError), match=message):
                 make(**arguments)
+
+
+@pytest.mark.parametrize("hidden", [[], 72, "72", [0], [7.5]])
+def test_an_mlp_needs_sizes(hidden):
+    with pytest.raises((ValueError, TypeError), match="hidden"):
+        models.mlp(hidden)
 
 
 def test_layer_table_of_lenet():

@@ -43,9 +43,11 @@ SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.p
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
+TRAINING, GRAY = "experiments/training.py", "experiments/gray.py"
 LENET_1998 = "lenet_course/models/lenet5_1998.py"
 SPLITS = "experiments.py::test_the_three_parts_are_disjoint_whole_and_normalized"
 LOOP = "experiments.py::test_a_training_equals_the_loop_written_out"
+GRAY_LOOP = "experiments.py::test_a_training_on_gray_images_equals_the_loop_written_out"
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
 # By the test that must fail: the mistake, its file, and what is replaced by what.
 MISTAKES = {
@@ -114,22 +116,33 @@ MISTAKES = {
         ("statistics of other images", TENSORS, "= channel_stats(x)", "= channel_stats(x_valid)"),
     ],
     LOOP: [
-        ("images not shuffled", CIFAR, "shuffle=True", "shuffle=False"),
-        ("an order that ignores the seed", CIFAR, "().manual_seed(seed)", "().manual_seed(0)"),
+        ("images not shuffled", TRAINING, "shuffle=True", "shuffle=False"),
+        ("an order that ignores the seed", TRAINING, "().manual_seed(seed)", "().manual_seed(0)"),
         ("first weights that ignore the seed", CIFAR, "seed=seed, **", "seed=0, **"),
-        ("dropout that ignores the seed", CIFAR, "  torch.manual_seed(seed)", "  pass"),
+        ("dropout that ignores the seed", TRAINING, "  torch.manual_seed(seed)", "  pass"),
         (
             "training scores on validation images",
-            CIFAR,
+            TRAINING,
             "in images.items():",
             "in (images | {'train': images['valid']}).items():",
         ),
-        ("curves of the test set", CIFAR, 'images["valid"], 1000', 'images["test"], 1000'),
+        ("curves of the test set", TRAINING, 'images.get("valid")', 'images.get("test")'),
         ("augmentation left out", CIFAR, "data.flip_and_crop if setting.augment else None", "None"),
-        ("a schedule that never steps", CIFAR, "schedule=schedule", "schedule=None"),
-        ("no label smoothing", CIFAR, "label_smoothing=setting.label_smoothing", ""),
+        ("a schedule that never steps", TRAINING, "schedule=schedule", "schedule=None"),
+        ("no label smoothing", TRAINING, "label_smoothing=setting.label_smoothing", ""),
         ("one cycle without weight decay", TRAIN, "decay=weight_decay, fused", "decay=0.0, fused"),
         ("another peak of the one cycle", TRAIN, "steps=steps)", "steps=steps, pct_start=0.2)"),
+    ],
+    GRAY_LOOP: [
+        ("Xavier's rule without the seed", GRAY, "_(weight, generator=generator)", "_(weight)"),
+        (
+            "plain SGD with another rate",
+            TRAINING,
+            "SGD(net.parameters(), lr=rate",
+            "SGD(net.parameters()",
+        ),
+        ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
+        ("up for down", GRAY, "down, -down)", "-down, down)"),
     ],
     NUMPY_LOOP: [
         ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
@@ -147,7 +160,15 @@ MISTAKES = {
         ("a run glued to half a line", "experiments/store.py", "end_line(path)\n    rec", "rec"),
     ],
     "experiments.py::test_an_interrupted_training_is_no_run": [
-        ("an interrupted training stored as a run", CIFAR, "raise KeyboardInterrupt", "pass"),
+        ("an interrupted training stored as a run", TRAINING, "raise KeyboardInterrupt", "pass"),
+    ],
+    "experiments.py::test_a_small_training_set_is_drawn_by_the_seed": [
+        (
+            "every seed with the same images",
+            GRAY,
+            "torch.Generator().manual_seed(seed)\n        chosen",
+            "torch.Generator().manual_seed(0)\n        chosen",
+        ),
     ],
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [
         ("standard deviation over n, not n - 1", "lenet_course/runs.py", "ddof=1", "ddof=0"),

@@ -93,6 +93,16 @@ def test_stored_runs_come_back_as_the_live_ones(tmp_path):
     assert runs.records(path)[0]["about"] == {"a": 1}
 
 
+def test_strings_of_digits_come_back_as_numbers(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    made = [{"answers": answers, "name": "²"} for answers in ("0729", "1111")]
+    lines = [{"setting": "a", "seed": s, "result": r, "about": {}} for s, r in enumerate(made)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    stored = runs.load(path)["a"]
+    assert stored["answers"].tolist() == [[0, 7, 2, 9], [1, 1, 1, 1]]
+    assert stored["name"].tolist() == ["²", "²"]
+
+
 @pytest.mark.parametrize("line", ["[]", "3", '{"setting": "gray"}', '{"setting": "gr'])
 def test_what_is_no_file_of_runs_is_named(tmp_path, line):
     with pytest.raises(FileNotFoundError, match=r"no stored runs at .*none\.jsonl"):

@@ -180,7 +180,8 @@ class Prepared:
 
     def __repr__(self):
         parts = ("train", "valid", "test")
-        shapes = (f"{part} {tuple(getattr(self, part)[0].shape)}" for part in parts)
+        pairs = ((part, getattr(self, part)) for part in parts)
+        shapes = (f"{part} {pair and tuple(pair[0].shape)}" for part, pair in pairs)
         return f'Prepared("{self.name}", source="{self.source}", {", ".join(shapes)})'
 
 
@@ -195,7 +196,8 @@ def prepare(name, valid, generator, gray=False, normalize=True, source=None, roo
     name : str or Dataset
         What to `load` (from `source` and `root`), or what was loaded.
     valid, generator
-        How many images to keep for validation and who decides which, as in `split`.
+        How many images to keep for validation and who decides which, as in `split`. None keeps
+        none, and ``.valid`` is None.
     gray : bool
         Whether to turn RGB images to grayscale.
     normalize : bool
@@ -217,11 +219,13 @@ def prepare(name, valid, generator, gray=False, normalize=True, source=None, roo
     (x, y), (x_test, y_test) = to_tensors(dataset.train), to_tensors(dataset.test)
     if gray:
         x, x_test = to_gray(x), to_gray(x_test)
-    (x, y), (x_valid, y_valid) = split(x, y, valid, generator)
+    kept = None
+    if valid is not None:
+        (x, y), kept = split(x, y, valid, generator)
     stats = channel_stats(x)
+    parts = (x, y), kept, (x_test, y_test)
     if normalize:
-        x, x_valid, x_test = (_normalize(part, *stats) for part in (x, x_valid, x_test))
-    parts = (x, y), (x_valid, y_valid), (x_test, y_test)
+        parts = (part and (_normalize(part[0], *stats), part[1]) for part in parts)
     return Prepared(*parts, *stats, dataset.classes, dataset.source, dataset.name)
 
 

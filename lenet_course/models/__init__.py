@@ -1,6 +1,6 @@
 """The networks of the course, each written once, and the table of a network's layers.
 
-`lenet`, `deep` and `shallow` can be built with ``torch.nn`` and, from the same lines, with
+`lenet`, `mlp`, `deep` and `shallow` can be built with ``torch.nn`` and, from the same lines, with
 ``lenet_course.scratch.nn`` in NumPy; weights move between the two by their state dicts. Each
 network maps a batch of images (N, C, H, W) to logits (N, classes).
 
@@ -15,6 +15,7 @@ from lenet_course.models.deep import deep, shallow
 from lenet_course.models.inception import Inception, small_inception
 from lenet_course.models.lenet import ACTIVATIONS, POOLINGS, cifar_lenet, lenet
 from lenet_course.models.lenet5_1998 import framed, lenet5_1998, map_criterion
+from lenet_course.models.mlp import mlp
 from lenet_course.models.resnet import resnet, resnet20, whiten
 from lenet_course.models.table import layer_table, multiplications
 from lenet_course.models.vgg import POOL, VGG16, stack, vgg16
@@ -32,6 +33,7 @@ __all__ = [
     "lenet",
     "lenet5_1998",
     "map_criterion",
+    "mlp",
     "multiplications",
     "resnet",
     "resnet20",
