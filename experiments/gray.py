@@ -13,7 +13,7 @@ from lenet_course import data, models, train
 VALID_SHARE = 1 / 12  # 5,000 of the 60,000 training images
 ALL = 60_000  # as many training images leave none for validation
 SHIFTS = range(5)
-# The paper's loss leaves a wrong class alone beyond the distance j; its digits are 44 apart or more.
+# The paper's loss leaves a wrong class alone beyond j; two of the digits are at least 44 apart.
 LOSSES = {"lenet5_1998": partial(models.map_criterion, j=10)}
 
 
