@@ -80,19 +80,21 @@ def fashion(rate, epochs=10, n_images=55_000, optimizer="sgd", **changes):
 TEXTBOOK = {"rate 0.9": fashion(0.9, n_images=gray.ALL)}
 SLOW = {"rate 0.1": fashion(0.1, n_images=gray.ALL)}
 
-# Each change keeps those above it. Its rates were tried with a seed that is used for nothing else.
+# Each change keeps those above it.
 CHANGES = {
     "recipe": {},
     "ReLU": {"model": {"pooling": "average"}},
     "max pooling": {"model": {}},
-    "Adam, one-cycle": {"model": {}, "optimizer": "adamw"},
+    "AdamW, one cycle": {"model": {}, "optimizer": "adamw"},
     "batch norm": {"model": {"batch_norm": True}, "optimizer": "adamw"},
 }
-RATES_TRIED = {
-    f"{change}, {rate}": fashion(rate, epochs=5, **changes)
+
+# By these the rates were chosen, with a seed that is used for nothing else.
+FASHION_RATES = {
+    f"{change}, rate {rate}": fashion(rate, epochs=5, **changes)
     for change, changes in CHANGES.items()
     if change != "recipe"
-    for rate in ((2e-3, 4e-3, 8e-3) if "optimizer" in changes else (0.1, 0.3, 0.9))
+    for rate in ((0.002, 0.004, 0.008, 0.016) if "optimizer" in changes else (0.1, 0.3, 0.9))
 }
 
 EXPERIMENTS = {
@@ -102,7 +104,7 @@ EXPERIMENTS = {
     "remedies": (cifar10, REMEDIES, range(3)),
     "textbook": (gray, TEXTBOOK, range(5)),
     "textbook_slow": (gray, SLOW, range(3)),
-    "fashion_rates": (gray, RATES_TRIED, [100]),
+    "fashion_rates": (gray, FASHION_RATES, [100]),
     "numpy_augmentation": (numpy_mnist, AUGMENTATION, range(1)),
     "numpy_kernels": (numpy_mnist, KERNELS, range(2)),
     "numpy_deep": (numpy_mnist, DEEP, range(1)),
