@@ -5,7 +5,7 @@ from functools import cache
 
 import torch
 
-from experiments import training
+from experiments import store, training
 from lenet_course import data, metrics, models, train
 
 VALID_SHARE = 0.1  # 5,000 of the 50,000 training images
@@ -61,35 +61,37 @@ def run(setting, seed, source="full", progress=True):
 
 def first_losses(setting, seed, source="full"):
     """Take the first steps of `run` once more, and give their losses."""
-    return _train(setting, seed, prepare(setting, source), only_first=True)[2]
+    return _train(setting, seed, prepare(setting, source), steps=store.FIRST)[2]
 
 
 def prepare(setting, source):
     """Give the images and labels of a setting, by the names "train", "valid" and "test"."""
-    images = _load(setting.gray, source)
+    images = load(source, setting.gray)
     x, y = images["train"]
     return images | {"train": (x[: setting.n_images], y[: setting.n_images])}
 
 
 @cache
-def _load(gray, source):
+def load(source, gray=False, everything=False):
+    """Give training, validation and test images; if everything is to train on, no others."""
     cifar = data.prepare(
         "cifar10",
-        valid=VALID_SHARE,
+        valid=None if everything else VALID_SHARE,
         generator=torch.Generator().manual_seed(0),
         gray=gray,
         source=source,
     )
     parts = {"train": cifar.train, "valid": cifar.valid, "test": cifar.test}
-    return {name: (x.to(memory_format=torch.channels_last), y) for name, (x, y) in parts.items()}
+    layout = torch.channels_last
+    return {name: (p[0].to(memory_format=layout), p[1]) for name, p in parts.items() if p}
 
 
-def _train(setting, seed, images, only_first=False, progress=False):
+def _train(setting, seed, images, steps=None, progress=False):
     """Train a new network, all the way or its first steps; give it, its history, its losses."""
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
     net.to(memory_format=torch.channels_last)
     augment = data.flip_and_crop if setting.augment else None
-    return net, *training.train_network(net, images, setting, seed, augment, only_first, progress)
+    return net, *training.train_network(net, images, setting, seed, augment, steps, progress)
 
 
 def _measure(net, history, images, setting):

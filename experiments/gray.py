@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from experiments import training
+from experiments import store, training
 from lenet_course import data, models, train
 
 VALID_SHARE = 1 / 12  # 5,000 of the 60,000 training images
@@ -81,7 +81,7 @@ def run(setting, seed, source="full", progress=True):
     result = {"first_losses": losses} | measured
     for name in images.keys() - {"train"}:
         answers = train.predict(net, images[name][0]).argmax(dim=1)
-        result[f"{name}_answers"] = "".join(map(str, answers.tolist()))
+        result[f"{name}_answers"] = training.digits(answers)
     if setting.data == "mnist" and not setting.permuted:
         result["shifted_test_accuracy"] = [_shifted_accuracy(net, images, n) for n in SHIFTS]
     return result
@@ -89,7 +89,7 @@ def run(setting, seed, source="full", progress=True):
 
 def first_losses(setting, seed, source="full"):
     """Take the first steps of `run` once more, and give their losses."""
-    return _train(setting, seed, prepare(setting, source, seed), only_first=True)[2]
+    return _train(setting, seed, prepare(setting, source, seed), steps=store.FIRST)[2]
 
 
 def prepare(setting, source, seed=0):
@@ -126,7 +126,7 @@ def _load(name, everything, normalized, source):
     return {name: part for name, part in parts.items() if part}
 
 
-def _train(setting, seed, images, only_first=False, progress=False):
+def _train(setting, seed, images, steps=None, progress=False):
     """Train a new network, all the way or its first steps; give it, its history, its losses."""
     net = getattr(models, setting.network)(seed=seed, **setting.model)
     if setting.initialization == "xavier":
@@ -136,7 +136,7 @@ def _train(setting, seed, images, only_first=False, progress=False):
     augment = flip_and_shift if setting.augment else None
     loss_function = LOSSES.get(setting.network)
     return net, *training.train_network(
-        net, images, setting, seed, augment, only_first, progress, loss_function
+        net, images, setting, seed, augment, steps, progress, loss_function=loss_function
     )
 
 

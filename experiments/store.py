@@ -25,15 +25,23 @@ class FirstLosses:
 
     def __call__(self, logits, y):
         """Compute the loss; evaluation, which needs no gradient, leaves nothing behind."""
-        loss = self.loss_function(logits, y)
+        loss = self.loss_function(logits.float(), y)  # logits may be rounded to bfloat16
         if loss.requires_grad and len(self.losses) < FIRST:
             self.losses.append(loss.item())
         return loss
 
+    def state_dict(self):
+        """Give what a checkpoint keeps, so that a training that goes on still has them."""
+        return {"losses": self.losses}
 
-def first(batches, epochs):
-    """List the first 20 batches of a training, over several epochs if one has fewer."""
-    return list(islice(chain.from_iterable(repeat(batches, epochs)), FIRST))
+    def load_state_dict(self, state):
+        """Take the losses of a checkpoint."""
+        self.losses = state["losses"]
+
+
+def first(batches, epochs, steps):
+    """List the first batches of a training, over several epochs if one has fewer."""
+    return list(islice(chain.from_iterable(repeat(batches, epochs)), steps))
 
 
 def circumstances():

@@ -14,9 +14,17 @@ from lenet_course import data, train
 
 
 def train_network(
-    net, images, setting, seed, augment=None, only_first=False, progress=False, loss_function=None
+    net,
+    images,
+    setting,
+    seed,
+    augment=None,
+    steps=None,
+    progress=False,
+    checkpoint=None,
+    loss_function=None,
 ):
-    """Train a network, all the way or its first steps; give its history and its first losses.
+    """Train a network, or take its first `steps` only; give its history and its first losses.
 
     The seed decides the order of the images, their augmentation and what dropout drops.
     """
@@ -30,8 +38,8 @@ def train_network(
     optimizer, schedule = _optimizer(net, setting, steps=setting.epochs * len(batches))
     usual = nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing)
     loss_function = FirstLosses(loss_function or usual)
-    if only_first:
-        course = {"train_batches": first(batches, setting.epochs), "epochs": 1}
+    if steps:
+        course = {"train_batches": first(batches, setting.epochs, steps), "epochs": 1}
     else:
         watched = images.get("valid")
         course = {
@@ -39,6 +47,7 @@ def train_network(
             "valid_batches": watched and data.batches(*watched, 1000),
             "epochs": setting.epochs,
             "patience": setting.patience,
+            "checkpoint": checkpoint,
         }
     with torch.random.fork_rng(devices=[]):  # dropout takes its numbers from the global generator
         torch.manual_seed(seed)
@@ -60,6 +69,15 @@ def _optimizer(net, setting, steps):
     rate, decay = setting.learning_rate, setting.weight_decay
     if setting.optimizer == "sgd":
         return torch.optim.SGD(net.parameters(), lr=rate), None
+    if setting.optimizer == "nesterov":
+        optimizer = torch.optim.SGD(
+            net.parameters(), rate, momentum=0.9, weight_decay=decay, nesterov=True
+        )
+        if not setting.one_cycle:
+            return optimizer, None
+        return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, rate, total_steps=steps, cycle_momentum=False
+        )
     if setting.one_cycle:
         return train.one_cycle(net, steps, rate, decay)
     return torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=decay, fused=True), None
@@ -76,3 +94,8 @@ def measure(net, history, images, setting, loss_function=None):
         loss, accuracy = train.evaluate(net, data.batches(x, y, 1000), loss_function)
         result |= {f"final_{name}_loss": loss, f"final_{name}_accuracy": accuracy}
     return result
+
+
+def digits(answers):
+    """Write a network's answers, shape (N,), as a string of N digits."""
+    return "".join(map(str, answers.tolist()))

@@ -15,9 +15,9 @@ import torch
 from torch.nn import functional as F
 
 from experiments import __main__ as runner
-from experiments import cifar10, gray, numpy_mnist, store
+from experiments import cifar10, color, gray, numpy_mnist, store
 from experiments.settings import EXPERIMENTS, REMEDIES
-from lenet_course import data, models, runs
+from lenet_course import data, models, precision, runs, train
 from lenet_course.scratch import nn, optim
 
 SIZES = {"cifar10": (300, 60, 32, 32, 3), "mnist": (144, 60, 28, 28)}
@@ -38,14 +38,16 @@ def made_up_set(name):
 
 
 def forget_images():
-    cifar10._load.cache_clear()
+    cifar10.load.cache_clear()
     numpy_mnist._load.cache_clear()
     gray._load.cache_clear()
 
 
 @pytest.fixture
-def made_up(monkeypatch):
-    """Small sets of noise in the place of MNIST and CIFAR-10."""
+def made_up(monkeypatch, tmp_path):
+    """Small sets of noise in the place of MNIST and CIFAR-10, and folders to write to."""
+    monkeypatch.setattr(color, "UNFINISHED", tmp_path / "unfinished")
+    monkeypatch.setattr(color, "WEIGHTS", tmp_path / "weights.safetensors")
     sets = {name: made_up_set(name) for name in SIZES}
     loader = sys.modules[data.prepare.__module__]
     monkeypatch.setattr(loader, "load", lambda name, **_: sets[name])
@@ -60,6 +62,11 @@ def tiny(**changes):
 
 def tiny_gray(**changes):
     setting = gray.Setting(epochs=2, n_images=132, network="mlp", model={"hidden": (5,)})
+    return replace(setting, **changes)
+
+
+def tiny_color(**changes):
+    setting = color.Setting(epochs=2, n_images=250, batch_size=128, model={"widths": [4, 6]})
     return replace(setting, **changes)
 
 
@@ -78,6 +85,7 @@ def places(x):
         pytest.param(cifar10, tiny(n_images=270, gray=True), "cifar10", id="gray"),
         pytest.param(numpy_mnist, tiny_numpy(n_images=132), "mnist", id="MNIST"),
         pytest.param(gray, tiny_gray(), "mnist", id="MNIST in PyTorch"),
+        pytest.param(color, tiny_color(n_images=270), "cifar10", id="color"),
     ],
 )
 def test_the_three_parts_are_disjoint_whole_and_normalized(made_up, module, setting, name):
@@ -292,6 +300,145 @@ def test_the_network_of_1998_gets_its_frame_and_its_loss(made_up):
     assert len(result["shifted_test_accuracy"]) == 5
 
 
+def color_loop(net, images, setting, seed):
+    """Train as `experiments.color` should, written out; give the losses."""
+    x, y = images["train"]
+    rate, decay = setting.learning_rate, setting.weight_decay
+    if setting.whitened:
+        models.whiten(net[0], x[:5000])
+    if setting.optimizer == "nesterov":
+        optimizer = torch.optim.SGD(net.parameters(), rate, 0.9, weight_decay=decay, nesterov=True)
+    else:
+        optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=decay)
+    cycle = None
+    if setting.one_cycle:
+        steps = setting.epochs * -(-len(y) // setting.batch_size)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, rate, steps, cycle_momentum=setting.optimizer == "adamw"
+        )
+    order, losses = torch.Generator().manual_seed(seed), []
+    for _ in range(setting.epochs):
+        net.train()
+        for chosen in torch.randperm(len(y), generator=order).split(setting.batch_size):
+            xb = data.flip_and_crop(x[chosen], order) if setting.augment else x[chosen]
+            loss = F.cross_entropy(net(xb), y[chosen], label_smoothing=setting.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if cycle:
+                cycle.step()
+            losses.append(loss.item())
+    net.eval()
+    return losses
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        tiny_color(
+            epochs=4, learning_rate=2e-3, whitened=True, label_smoothing=0.1, flip_test=True
+        ),
+        tiny_color(optimizer="nesterov", learning_rate=0.1, weight_decay=0.01, augment=False),
+        tiny_color(optimizer="nesterov", one_cycle=False, learning_rate=0.1, channels_last=False),
+    ],
+    ids=["AdamW, whitened", "Nesterov", "Nesterov at a constant rate"],
+)
+def test_a_training_on_color_images_equals_the_loop_written_out(made_up, setting):
+    seed = 3
+    result = color.run(setting, seed, progress=False)
+    _, images, _ = by_hand(made_up["cifar10"], setting, 0.1)
+    net = models.resnet(seed=seed, **setting.model)
+    if setting.channels_last:  # which pixel is the largest of a window may hang on rounding
+        images = {
+            name: (x.to(memory_format=torch.channels_last), y) for name, (x, y) in images.items()
+        }
+        net.to(memory_format=torch.channels_last)
+    losses = color_loop(net, images, setting, seed)
+    assert_measures(result, net, images, losses, [128, 122], smoothing=setting.label_smoothing)
+    for name in ("valid", "test"):
+        x, _ = images[name]
+        answers = net(x).argmax(1)
+        assert [int(digit) for digit in result[f"{name}_answers"]] == answers.tolist()
+        assert (f"flip_{name}_answers" in result) == setting.flip_test
+    assert result["bfloat16"] is False
+    assert not list(color.UNFINISHED.iterdir())
+
+
+def test_answers_with_mirror_images_are_those_of_the_mean_logits():
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(27, 10))
+    x, y = torch.randn(60, 3, 3, 3), torch.arange(60) % 10
+    result = color._answers(net, "test", x, y, flip_test=True)
+    mean = (net(x) + net(x.flip(3))).argmax(1)
+    assert [int(digit) for digit in result["test_answers"]] == net(x).argmax(1).tolist()
+    assert [int(digit) for digit in result["flip_test_answers"]] == mean.tolist()
+    assert result["final_flip_test_accuracy"] == (mean == y).double().mean().item()
+    assert result["test_answers"] != result["flip_test_answers"]
+
+
+def test_a_training_in_bfloat16_keeps_the_losses_of_both(made_up, monkeypatch):
+    monkeypatch.setattr(precision, "faster_in_bfloat16", lambda: True)
+    setting = tiny_color(bfloat16=True, epochs=6)
+    result = color.run(setting, seed=0, progress=False)
+    assert result["bfloat16"] is True
+    assert result["first_losses"] == color.first_losses(setting, seed=0)
+    ratio = np.divide(result["bfloat16_losses"], result["first_losses"])
+    assert 1e-5 < np.abs(ratio - 1).max() < 0.05
+    monkeypatch.setattr(precision, "faster_in_bfloat16", lambda: False)
+    slow = color.run(setting, seed=0, progress=False)
+    assert slow["bfloat16"] is False
+    assert slow["first_losses"] == result["first_losses"]
+    assert "bfloat16_losses" not in slow
+
+
+@pytest.mark.parametrize("at", [3, 4])  # steps: in the second epoch, and at its end
+def test_a_training_that_was_stopped_goes_on_after_its_last_epoch(made_up, monkeypatch, at):
+    setting, seed = tiny_color(epochs=3, whitened=True), 1
+    whole = color.run(setting, seed, progress=False)
+    calls, original = [], store.FirstLosses.__call__
+
+    def stops(self, logits, y):
+        calls.append(self)
+        if len(calls) == at + 2:  # two more are the validation of the first epoch
+            raise KeyboardInterrupt
+        return original(self, logits, y)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.FirstLosses, "__call__", stops)
+        with pytest.raises(KeyboardInterrupt):
+            color.run(setting, seed, progress=False)
+    (left,) = color.UNFINISHED.iterdir()
+    other = color.run(setting, seed + 1, progress=False)  # does not go on with it
+    assert left.exists()
+    resumed = color.run(setting, seed, progress=False)
+    assert whole.pop("seconds") > 0
+    assert resumed.pop("seconds") > 0
+    assert resumed == whole
+    assert other["first_losses"] != whole["first_losses"]
+    assert not left.exists()
+
+
+def test_a_color_training_on_all_images_has_none_for_validation(made_up, monkeypatch):
+    monkeypatch.setattr(color, "ALL", 300)
+    setting = tiny_color(n_images=300, flip_test=True)
+    images = color.prepare(setting, "full")
+    assert places(images["train"][0]) == list(range(300))
+    result = color.run(setting, seed=0, progress=False)
+    assert not [name for name in result if "valid" in name]
+    assert {"train_loss", "final_test_accuracy", "flip_test_answers"} < result.keys()
+
+
+def test_kept_color_weights_are_those_that_were_measured(made_up):
+    setting = tiny_color(keep_weights=True)
+    assert color.run(setting, seed=1, progress=False)
+    assert not color.WEIGHTS.exists()
+    result = color.run(setting, seed=0, progress=False)
+    assert color.WEIGHTS.stat().st_size < 10_000
+    net = train.load(models.resnet(**setting.model), color.WEIGHTS)
+    x, y = color.prepare(setting, "full")["test"]
+    loss = train.evaluate(net, [(x, y)]).loss
+    assert loss == pytest.approx(result["final_test_loss"], rel=1e-6)
+
+
 def test_a_small_training_set_is_drawn_by_the_seed(made_up):
     setting = tiny_gray(n_images=20)
     chosen = [places(gray.prepare(setting, "full", seed)["train"][0]) for seed in (0, 1, 0)]
@@ -343,6 +490,7 @@ def test_a_turn_is_by_an_angle_in_degrees():
         (cifar10, tiny(**ALL_IN_ONE)),
         (numpy_mnist, tiny_numpy(shift=2)),
         (gray, tiny_gray(n_images=20, permuted=True)),
+        (color, tiny_color(whitened=True, label_smoothing=0.1)),
     ],
 )
 def test_a_replay_takes_the_first_steps_of_the_run(made_up, module, setting):

@@ -1,4 +1,4 @@
-"""Training: one loop, its history, evaluation, and weights on disk.
+"""Training: one loop, its history, evaluation, weights on disk, and export.
 
 `fit`, `evaluate` and `predict` take any ``torch.nn.Module`` that maps images (N, C, H, W) to
 logits (N, classes). Batches are pairs (x, y) of images and labels, int64 (N,), with labels from 0
@@ -11,6 +11,7 @@ in NumPy in place of one in PyTorch.
 """
 
 from lenet_course.train.evaluation import Evaluation, evaluate, predict
+from lenet_course.train.export import check_onnx, export_onnx, predict_onnx
 from lenet_course.train.fitting import History, Moment, best_device, fit, one_cycle
 from lenet_course.train.weights import load, save
 
@@ -19,10 +20,13 @@ __all__ = [
     "History",
     "Moment",
     "best_device",
+    "check_onnx",
     "evaluate",
+    "export_onnx",
     "fit",
     "load",
     "one_cycle",
     "predict",
+    "predict_onnx",
     "save",
 ]

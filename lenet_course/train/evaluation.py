@@ -31,8 +31,8 @@ def evaluate(model, batches, loss_function=None, device=None):
     0.75
     """
     check_model(model)
-    device = device or _device_of(model)
-    with _evaluation_mode(model):
+    device = device or device_of(model)
+    with evaluation_mode(model):
         return one_pass(model, batches, loss_function or nn.CrossEntropyLoss(), device)[0]
 
 
@@ -45,8 +45,8 @@ def predict(model, x, batch_size=1000):
     batch_size = whole_number("batch_size", batch_size)
     check_model(model)
     _check_tensor("images", x)
-    device = _device_of(model)
-    with _evaluation_mode(model):
+    device = device_of(model)
+    with evaluation_mode(model):
         return torch.cat([_logits(model, part.to(device)).cpu() for part in x.split(batch_size)])
 
 
@@ -106,7 +106,7 @@ def _loss(loss_function, logits, y):
 
 
 @contextmanager
-def _evaluation_mode(model):
+def evaluation_mode(model):
     """Switch dropout and batch statistics off for a while."""
     training = model.training
     model.eval()
@@ -116,7 +116,8 @@ def _evaluation_mode(model):
         model.train(training)
 
 
-def _device_of(model):
+def device_of(model):
+    """Tell where the model's parameters are."""
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
