@@ -45,9 +45,8 @@ class Setting:
     normalized : bool
         Give the pixels mean 0 and standard deviation 1, or leave them from 0 to 1. For the network
         of 1998 they must be left, since it has a scale and a frame of its own.
-    augment : bool
-        Mirror about half of the training images, and shift each by up to 1 pixel. What moves in
-        is 0, which is black as long as the pixels are not normalized.
+    augment : {None, "shift", "flip and shift"}
+        Mirror about half of the training images, or not, and shift each by up to 1 pixel.
     """
 
     epochs: int
@@ -63,7 +62,7 @@ class Setting:
     initialization: str | None = None
     permuted: bool = False
     normalized: bool = True
-    augment: bool = False
+    augment: str | None = None
     # without a type these are no fields, but the same in every training
     label_smoothing = 0.0
     patience = None
@@ -133,16 +132,25 @@ def _train(setting, seed, images, steps=None, progress=False):
         generator = torch.Generator().manual_seed(seed)
         for weight in (p for p in net.parameters() if p.ndim > 1):
             nn.init.xavier_uniform_(weight, generator=generator)
-    augment = flip_and_shift if setting.augment else None
+    augment = AUGMENT[setting.augment]
     loss_function = LOSSES.get(setting.network)
     return net, *training.train_network(
         net, images, setting, seed, augment, steps, progress, loss_function=loss_function
     )
 
 
+def shift(x, generator):
+    """Move each image by up to 1 pixel; what moves in is as dark as the darkest pixel."""
+    dark = x.min()
+    return data.random_crop(x - dark, padding=1, generator=generator) + dark
+
+
 def flip_and_shift(x, generator):
-    """Mirror about half of the images and shift each by up to 1 pixel."""
-    return data.random_crop(data.random_flip(x, generator), padding=1, generator=generator)
+    """Mirror about half of the images, and move them."""
+    return shift(data.random_flip(x, generator), generator)
+
+
+AUGMENT = {None: None, "shift": shift, "flip and shift": flip_and_shift}
 
 
 def _shifted_accuracy(net, images, n):
