@@ -4,7 +4,8 @@ import os
 import sys
 from importlib import import_module
 
-TOPICS = ("convolution", "training", "numpy_step")  # modules with a main(), which prints a table
+# modules with a main(), which prints a table
+TOPICS = ("convolution", "training", "numpy_step", "residual")
 
 
 def main(names=()):

@@ -48,14 +48,14 @@ class Setting:
     optimizer = "adamw"
 
 
-def run(setting, seed, source="full", progress=True):
+def run(setting, seed, source="full", progress=True, checkpoint=None):
     """Train one network and measure it on training, validation and test images.
 
     The split into 45,000 and 5,000 images is the same for every seed; the seed decides the
     initial weights, the order of the images, their augmentation and what dropout drops.
     """
     images = prepare(setting, source)
-    net, history, losses = _train(setting, seed, images, progress=progress)
+    net, history, losses = _train(setting, seed, images, progress=progress, checkpoint=checkpoint)
     return {"first_losses": losses} | _measure(net, history, images, setting)
 
 
@@ -86,12 +86,12 @@ def load(source, gray=False, everything=False):
     return {name: (p[0].to(memory_format=layout), p[1]) for name, p in parts.items() if p}
 
 
-def _train(setting, seed, images, steps=None, progress=False):
+def _train(setting, seed, images, **how):
     """Train a new network, all the way or its first steps; give it, its history, its losses."""
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
     net.to(memory_format=torch.channels_last)
     augment = data.flip_and_crop if setting.augment else None
-    return net, *training.train_network(net, images, setting, seed, augment, steps, progress)
+    return net, *training.train_network(net, images, setting, seed, augment, **how)
 
 
 def _measure(net, history, images, setting):

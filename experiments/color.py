@@ -1,19 +1,14 @@
 """One training of any network on CIFAR-10: its setting, and what is measured of it."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from experiments import cifar10, store, training
 from lenet_course import data, models, precision, train
-from lenet_course.checkpoint import Checkpoint
 
-FOLDER = Path(__file__).parent
-UNFINISHED = FOLDER / "unfinished"  # checkpoints of trainings that are under way
-WEIGHTS = FOLDER / "results" / "color_weights.safetensors"
+WEIGHTS = Path(__file__).parent / "results" / "color_weights.safetensors"
 ALL = 50_000  # as many training images leave none for validation
 PATCHES = 5_000  # images whose patches a whitened first layer is computed from
 
@@ -71,18 +66,17 @@ class Setting:
     patience = None  # without a type it is no field, but the same in every training
 
 
-def run(setting, seed, source="full", progress=True):
+def run(setting, seed, source="full", progress=True, checkpoint=None):
     """Train one network and measure it on training, validation and test images.
 
-    The split of the images is the same for every seed. A training that was stopped goes on after
-    its last finished epoch. What is measured of the final weights is computed in float32, and so
-    are the first losses, which a test compares on any processor; a training in bfloat16 gives
-    those that it really had as ``bfloat16_losses``.
+    The split of the images is the same for every seed. What is measured of the final weights is
+    computed in float32, and so are the first losses, which a test compares on any processor; a
+    training in bfloat16 gives those that it really had as ``bfloat16_losses``.
     """
     images = prepare(setting, source)
     fast = setting.bfloat16 and precision.faster_in_bfloat16()
-    checkpoint = Checkpoint(unfinished(setting, seed, source))
-    checkpoint.path.parent.mkdir(exist_ok=True)
+    if checkpoint:
+        checkpoint.settings["bfloat16"] = fast
     with precision.bfloat16(fast):
         net, history, losses = _train(
             setting, seed, images, checkpoint=checkpoint, progress=progress
@@ -97,7 +91,6 @@ def run(setting, seed, source="full", progress=True):
     for name, (x, y) in images.items():
         if name != "train":
             result |= _answers(net, name, x, y, setting.flip_test)
-    checkpoint.path.unlink()
     return result
 
 
@@ -113,12 +106,6 @@ def prepare(setting, source):
     images = {name: (x.contiguous(memory_format=layout), y) for name, (x, y) in images.items()}
     x, y = images["train"]
     return images | {"train": (x[: setting.n_images], y[: setting.n_images])}
-
-
-def unfinished(setting, seed, source):
-    """Name the file that a training which is stopped goes on from."""
-    digest = hashlib.sha256(json.dumps(asdict(setting)).encode()).hexdigest()[:12]
-    return UNFINISHED / f"{setting.network}-{digest}-{source}-{seed}.checkpoint"
 
 
 def _train(setting, seed, images, **how):

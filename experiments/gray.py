@@ -68,14 +68,14 @@ class Setting:
     patience = None
 
 
-def run(setting, seed, source="full", progress=True):
+def run(setting, seed, source="full", progress=True, checkpoint=None):
     """Train one network and measure it on training, validation and test images.
 
     The validation images are the same for every seed; the seed decides which images a smaller
     training set has, the initial weights, and the order of the images.
     """
     images = prepare(setting, source, seed)
-    net, history, losses = _train(setting, seed, images, progress=progress)
+    net, history, losses = _train(setting, seed, images, progress=progress, checkpoint=checkpoint)
     measured = training.measure(net, history, images, setting, LOSSES.get(setting.network))
     result = {"first_losses": losses} | measured
     for name in images.keys() - {"train"}:
@@ -125,18 +125,15 @@ def _load(name, everything, normalized, source):
     return {name: part for name, part in parts.items() if part}
 
 
-def _train(setting, seed, images, steps=None, progress=False):
+def _train(setting, seed, images, **how):
     """Train a new network, all the way or its first steps; give it, its history, its losses."""
     net = getattr(models, setting.network)(seed=seed, **setting.model)
     if setting.initialization == "xavier":
         generator = torch.Generator().manual_seed(seed)
         for weight in (p for p in net.parameters() if p.ndim > 1):
             nn.init.xavier_uniform_(weight, generator=generator)
-    augment = AUGMENT[setting.augment]
-    loss_function = LOSSES.get(setting.network)
-    return net, *training.train_network(
-        net, images, setting, seed, augment, steps, progress, loss_function=loss_function
-    )
+    how |= {"augment": AUGMENT[setting.augment], "loss_function": LOSSES.get(setting.network)}
+    return net, *training.train_network(net, images, setting, seed, **how)
 
 
 def shift(x, generator):

@@ -59,25 +59,33 @@ def turned(x, degrees, generator):
     return F.grid_sample(x, grid, align_corners=False)
 
 
-def run(setting, seed, source="full", progress=True):
-    """Train one network and measure it on training, validation and test images."""
+def run(setting, seed, source="full", progress=True, checkpoint=None):
+    """Train one network and measure it on training, validation and test images.
+
+    With a `checkpoint` it goes on after the last epoch that was finished before it was stopped.
+    """
     images = prepare(setting, source)
-    net, batches = _start(setting, seed, images)
-    result = {"first_losses": []}
-    result |= {"train_loss": [], "train_accuracy": [], "valid_loss": [], "valid_accuracy": []}
-    start, total = time.perf_counter(), setting.epochs * len(batches)
-    with tqdm(_steps(setting, net, batches), total=total, disable=not progress) as bar:
-        steps = iter(bar)
-        for _ in range(setting.epochs):
-            losses, correct, sizes = np.array(list(islice(steps, len(batches)))).T
+    course = _Course(setting, seed, images)
+    if checkpoint:
+        checkpoint.start({"course": course, "batches": course.batches.generator})
+    net, result = course.net, course.result
+    done, n_batches = len(result["train_loss"]), len(course.batches)
+    with tqdm(course.steps(), initial=done * n_batches, disable=not progress) as bar:
+        bar.total, steps = setting.epochs * n_batches, iter(bar)
+        for _ in range(done, setting.epochs):
+            start = time.perf_counter()
+            losses, correct, sizes = np.array(list(islice(steps, n_batches))).T
             result["first_losses"] += losses[: FIRST - len(result["first_losses"])].tolist()
             result["train_loss"].append(float(losses @ sizes / sizes.sum()))
             result["train_accuracy"].append(float(correct.sum() / sizes.sum()))
             loss, accuracy = evaluate(net, *images["valid"])
             result["valid_loss"].append(loss)
             result["valid_accuracy"].append(accuracy)
+            result["seconds"] += time.perf_counter() - start
             bar.set_postfix_str(f"loss {result['train_loss'][-1]:.4f}, validation {accuracy:.2%}")
-    result |= {"epochs": setting.epochs, "seconds": time.perf_counter() - start}
+            if checkpoint:
+                checkpoint.save()
+    result = result | {"epochs": setting.epochs}
     for name in ("train", "valid", "test"):
         loss, accuracy = evaluate(net, *images[name])
         result |= {f"final_{name}_loss": loss, f"final_{name}_accuracy": accuracy}
@@ -88,7 +96,7 @@ def run(setting, seed, source="full", progress=True):
 
 def first_losses(setting, seed, source="full"):
     """Take the first steps of `run` once more, and give their losses."""
-    steps = _steps(setting, *_start(setting, seed, prepare(setting, source)))
+    steps = _Course(setting, seed, prepare(setting, source)).steps()
     return [loss for loss, _, _ in islice(steps, FIRST)]
 
 
@@ -124,31 +132,61 @@ def _load(source):
     return parts, mnist.mean, mnist.std
 
 
-def _start(setting, seed, images):
-    """Make the network with its first weights, and the batches to train it on."""
+class _Course:
+    """A training under way: the network, what trains it, and what was measured so far."""
 
-    def augment(x, generator):  # before normalizing, so that what moves in is black
-        x = turned(x, setting.rotation, generator) if setting.rotation else x
-        return data.normalize(data.random_crop(x, setting.shift, generator), *images["stats"])
+    def __init__(self, setting, seed, images):
+        def augment(x, generator):  # before normalizing, so that what moves in is black
+            x = turned(x, setting.rotation, generator) if setting.rotation else x
+            return data.normalize(data.random_crop(x, setting.shift, generator), *images["stats"])
 
-    generator = torch.Generator().manual_seed(seed)
-    labels = images["train"][1]
-    batches = data.batches(images["pixels"], labels, BATCH_SIZE, True, generator, augment)
-    make = getattr(models, setting.network)
-    return make(nn=nn).initialize("he", np.random.default_rng(seed)), batches
+        generator = torch.Generator().manual_seed(seed)
+        labels = images["train"][1]
+        self.batches = data.batches(images["pixels"], labels, BATCH_SIZE, True, generator, augment)
+        self.random = np.random.default_rng(seed)  # dropout goes on drawing from it
+        self.net = getattr(models, setting.network)(nn=nn).initialize("he", self.random)
+        self.optimizer = optim.Adam(self.net.parameters())
+        total = setting.epochs * len(self.batches)
+        self.schedule = optim.OneCycleLR(self.optimizer, setting.learning_rate, total)
+        curves = ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy")
+        self.result = {name: [] for name in ("first_losses", *curves)} | {"seconds": 0.0}
 
+    def steps(self):
+        """Train; yield the loss, the number of right answers and of images of each step."""
+        criterion = nn.CrossEntropyLoss()
+        while self.schedule.steps < self.schedule.total_steps:
+            self.net.train()  # evaluation between the epochs has left it in the other mode
+            for x, y in self.batches:
+                logits = self.net(x.numpy())
+                loss = float(criterion(logits, y.numpy()))
+                self.net.backward(criterion.backward())
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+                self.schedule.step()
+                yield loss, int((logits.argmax(axis=1) == y.numpy()).sum()), len(y)
 
-def _steps(setting, net, batches):
-    """Train; yield the loss, the number of right answers and of images of each step."""
-    criterion, optimizer = nn.CrossEntropyLoss(), optim.Adam(net.parameters())
-    schedule = optim.OneCycleLR(optimizer, setting.learning_rate, setting.epochs * len(batches))
-    for _ in range(setting.epochs):
-        net.train()  # evaluation between the epochs has left it in the other mode
-        for x, y in batches:
-            logits = net(x.numpy())
-            loss = float(criterion(logits, y.numpy()))
-            net.backward(criterion.backward())
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-            yield loss, int((logits.argmax(axis=1) == y.numpy()).sum()), len(y)
+    def state_dict(self):
+        """Give what a checkpoint must hold, with tensors for arrays."""
+        moments = [
+            {name: torch.as_tensor(value) for name, value in state.items()}
+            for state in self.optimizer.state
+        ]
+        return {
+            "weights": {k: torch.as_tensor(value) for k, value in self.net.state_dict().items()},
+            "moments": moments,
+            "steps": self.schedule.steps,
+            "random": self.random.bit_generator.state,
+            "result": self.result,
+        }
+
+    def load_state_dict(self, state):
+        """Go on from what `state_dict` gave."""
+        self.net.load_state_dict(state["weights"])
+        self.optimizer.state = [
+            {name: value.numpy() if value.ndim else int(value) for name, value in moments.items()}
+            for moments in state["moments"]
+        ]
+        self.schedule.steps = state["steps"] - 1
+        self.schedule.step()
+        self.random.bit_generator.state = state["random"]
+        self.result = state["result"]

@@ -26,7 +26,8 @@ def train_network(
 ):
     """Train a network, or take its first `steps` only; give its history and its first losses.
 
-    The seed decides the order of the images, their augmentation and what dropout drops.
+    The seed decides the order of the images, their augmentation and what dropout drops. With a
+    `checkpoint` the training goes on after the last epoch that was finished before it was stopped.
     """
     batches = data.batches(
         *images["train"],

@@ -31,23 +31,31 @@ class Checkpoint:
     PyTorch's own generators, the history, the best weights so far, and the state of a loss function
     that has a ``state_dict``. A training with other settings, or a file that is torn, raises a
     ValueError before anything is changed. Delete the file to begin anew.
+
+    Parameters
+    ----------
+    path : str or Path
+    settings : dict, number, string or None
+        What else must be the same for a training to go on, such as ``images=5000``: `fit` compares
+        only what it is given, and not the images.
     """
 
-    def __init__(self, path):
-        self.path = Path(path)
+    def __init__(self, path, **settings):
+        self.path, self.settings = Path(path), settings
 
     def start(self, parts, **settings):
         """Go on from the file, or make it if there is none; an OSError if it cannot be made.
 
         Parameters
         ----------
-        parts : dict of str to model, optimizer, schedule or generator
-            What has a state. It includes one called "model".
+        parts : dict of str to model, optimizer, schedule, generator or what has a ``state_dict``
         settings : number or None
             What must be the same when the training goes on.
         """
-        about = settings | {name: _described(part, parts) for name, part in parts.items()}
-        devices = {p.device for p in parts["model"].parameters()} | {torch.device("cpu")}
+        about = self.settings | settings
+        about |= {name: _described(part, parts) for name, part in parts.items()}
+        models = [part for part in parts.values() if isinstance(part, torch.nn.Module)]
+        devices = {p.device for model in models for p in model.parameters()} | {torch.device("cpu")}
         parts = parts | {f"random numbers of {device}": _generator_of(device) for device in devices}
         self._about = about
         self._parts = {name: part for name, part in parts.items() if _state_of(part) is not None}
@@ -180,7 +188,7 @@ def _described(part, parts):
         state = part.state_dict().items()
         about |= {key: f"{tuple(value.shape)} {value.dtype}" for key, value in state}
     elif isinstance(part, torch.optim.Optimizer):
-        changing = SCHEDULED if parts["schedule"] else set()
+        changing = SCHEDULED if parts.get("schedule") else set()
         for number, group in enumerate(part.param_groups):
             about[f"group {number}"] = {
                 "parameters": len(group["params"]),

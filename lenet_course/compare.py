@@ -72,7 +72,8 @@ def same_images(right_a, right_b):
 
     The p-value is McNemar's exact one: a binomial test on the images that only one of the two
     got right. The interval is that of Bonett and Price (2012), "Adjusted Wald confidence interval
-    for a difference of binomial proportions based on paired data". It is about these two networks,
+    for a difference of binomial proportions based on paired data". Where p is below 0.05 it leaves
+    out 0; the reverse may fail by a little, and then p decides. Both are about these two networks,
     not about the recipes that trained them.
     """
     right_a, right_b = _right("right_a", right_a, 1), _right("right_b", right_b, 1)

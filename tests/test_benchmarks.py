@@ -8,16 +8,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
+from torchvision import transforms
 
-from benchmarks import __main__, convolution, machine, numpy_step, ratios, training, whole_batch
+from benchmarks import (
+    __main__,
+    convolution,
+    machine,
+    numpy_step,
+    ratios,
+    residual,
+    training,
+    whole_batch,
+)
 from benchmarks.convolution import LAYERS
-from lenet_course import models
+from lenet_course import data, models
+from lenet_course.runs import Runs
 from lenet_course.scratch import nn
 
 ROOT = Path(__file__).parent.parent
 SLOW = {"conv2d": 3.0, "loops": 300.0, "NumPy": 6.0, "whole batch": 24.0, "PyTorch": 1.0}
 SLOW |= {"fit": 1.0, "tutorials' loop": 1.5, "bare steps": 0.5}
+SLOW |= {"float32": 2.0, "tutorials' way": 3.0, "product": 0.01, "float32 product": 0.04}
+SLOW |= {"tutorials' network": 0.5}
 FAST = {"conv2d": 2.0, "loops": 500.0, "NumPy": 2.0, "whole batch": 11.0, "PyTorch": 1.0}
+FAST |= {"float32": 2.5, "tutorials' way": 4.0, "product": 1.0, "float32 product": 5.0}
 FAST |= {"fit": 1.0, "tutorials' loop": 2.0, "bare steps": 0.98}
 
 
@@ -34,6 +49,7 @@ def test_functions_take_turns():
     [
         (partial(convolution.ratios, "a layer"), [3, 100], [2, 250], ["at most 2", ""]),
         (training.ratios, [1.5, 0.5], [2, 0.98], ["at least 1.8", "at least 0.97"]),
+        (residual.ratios, [2, 3, 4], [2.5, 4, 5], ["", "", ""]),
         (
             lambda seconds: numpy_step.ratios(deep=seconds, lenet=seconds),
             [4, 6, 6],
@@ -58,7 +74,7 @@ def test_the_table_shows_both_times_the_ratio_and_the_verdict():
 
 
 def test_all_benchmarks_print_results_and_nothing_else(capsys, monkeypatch):
-    for module in (convolution, training, numpy_step):
+    for module in (convolution, training, numpy_step, residual):
         monkeypatch.setattr(module, "measure", lambda *args: SLOW)
     monkeypatch.setattr(machine, "numpy_rate", lambda threads: 100.0 * threads)
     monkeypatch.setattr(machine, "torch_rate", lambda threads: 200.0 * threads)
@@ -68,7 +84,7 @@ def test_all_benchmarks_print_results_and_nothing_else(capsys, monkeypatch):
     printed = capsys.readouterr()
     assert printed.err == ""
     assert "NumPy     100 on one thread" in printed.out
-    assert printed.out.count("does not hold") == 7
+    assert printed.out.count("does not hold") == 8
     assert all(layer in printed.out for layer in LAYERS)
 
 
@@ -76,7 +92,10 @@ def test_an_unknown_benchmark_names_the_known_ones():
     command = [sys.executable, "-m", "benchmarks", "training", "speed"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "no benchmark speed; there are: convolution, training, numpy_step" in result.stderr
+    assert (
+        "no benchmark speed; there are: convolution, training, numpy_step, residual"
+        in result.stderr
+    )
 
 
 def test_the_rate_of_products_is_measured(monkeypatch):
@@ -98,6 +117,10 @@ ONE_LAYER = partial(convolution.measure, batch=1, repeats=1, loop_repeats=1)
         *((partial(ONE_LAYER, *layer), "conv2d loops PyTorch") for layer in LAYERS.values()),
         (partial(training.measure, n_images=64, repeats=1), "fit tutorials' loop bare steps"),
         (partial(numpy_step.measure, models.deep, 1, repeats=1), "NumPy whole batch PyTorch"),
+        (
+            partial(residual.measure, n_images=20, repeats=1, widths=[4], size=8),
+            "fit float32 tutorials' way tutorials' network product float32 product",
+        ),
     ],
 )
 def test_all_are_timed_without_a_word(measure, names, capfd):
@@ -124,3 +147,33 @@ def test_the_three_steps_are_the_same_step():
     losses = np.array([[step() for _ in range(3)] for step in steps])
     np.testing.assert_allclose(losses, losses[:1].repeat(3, axis=0), rtol=1e-8)
     assert losses[0, 2] < losses[0, 0]
+
+
+def test_the_share_of_the_products_rate():
+    """10 images in 2 s, 6 · 50 operations each: 1,500 a second; 2 · 10³ in 1 s: 2,000."""
+    speed, rate, part = residual.share({"fit": 2.0, "product": 1.0}, 10, 50, size=10)
+    assert (speed, rate, part) == (5, 1.5e-6, 0.75)
+
+
+def test_the_fewest_epochs_that_reached_an_accuracy_on_all_images_are_found():
+    def made(epochs, accuracies, **others):
+        values = {"epochs": [epochs] * 2, "final_flip_test_accuracy": accuracies} | others
+        return Runs((0, 1), {name: np.array(value) for name, value in values.items()})
+
+    stored = {
+        "short": made(3, [0.88, 0.94]),
+        "long": made(9, [0.93, 0.95]),
+        "judged on validation images": made(2, [0.95, 0.95], final_valid_accuracy=[0.9, 0.9]),
+    }
+    found = {goal: residual.epochs_to(goal, stored) for goal in (0.9, 0.92, 0.96)}
+    assert found == {0.9: 3, 0.92: 9, 0.96: None}
+
+
+def test_the_tutorials_way_sees_the_same_images():
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    steps = [transforms.ToTensor(), transforms.Normalize(residual.MEAN, residual.STD)]
+    pictures = residual.Pictures(images, np.arange(3), transforms.Compose(steps))
+    x, y = data.to_tensors(data.Split(images, np.arange(3)))
+    (batch,) = DataLoader(pictures, batch_size=3)
+    torch.testing.assert_close(batch[0], data.normalize(x, residual.MEAN, residual.STD))
+    assert torch.equal(batch[1], y)

@@ -3,13 +3,16 @@
 import importlib
 import pkgutil
 import re
+from math import comb
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, chi2
 
 from lenet_course import chapters, scratch, shapes
 from lenet_course.chapters import (
     backpropagation,
+    comparing,
     convolution,
     fashion_mnist,
     images,
@@ -328,6 +331,27 @@ TRIED[fashion_mnist.check_map_loss] = [
     (lambda d, label, j: map_loss(np.append(d[label], d[:2]), 0, j), "case 1 of 5.*logarithm"),
     (lambda d, label, j: map_loss(d[: max(2, label + 1)], label, j), "case 4 of 5.*all classes"),
     (lambda *args: map_loss(*args, plain_log_sum), "case 5 of 5.*subtract first"),
+]
+
+
+def tail(a, b):
+    return sum(comb(a + b, k) for k in range(min(a, b) + 1)) / 2 ** (a + b)
+
+
+TRIED[comparing.check_mcnemar] = [
+    (lambda a, b: binomtest(a, a + b).pvalue if a + b else 1, "all 6 cases agree"),
+    (lambda a, b: min(1, 2 * tail(a, b)), "all 6 cases agree"),
+    (tail, "case 1 of 6.*and as many on the other"),
+    (lambda a, b: 2 * comb(a + b, a) / 2 ** (a + b), "case 1 .*expected 0.6875.*4 or more"),
+    (lambda a, b: a if a < b else min(1, 2 * tail(a, b)), "case 1 "),
+    (lambda a, b: chi2.sf((a - b) ** 2 / (a + b), 1), "case 1 "),
+    (lambda a, b: 2 * sum(comb(a + b, k) for k in range(a + 1)) / 2 ** (a + b), "case 2 .*places"),
+    (lambda a, b: 2 * tail(a, b), "case 4 .*at most 1"),
+    (lambda a, b: binomtest(a, a + b).pvalue, "case 5 .*raised ValueError.*no evidence"),
+    (
+        lambda a, b: chi2.sf((a - b) ** 2 / (a + b), 1) if a + b > 50 else min(1, 2 * tail(a, b)),
+        "case 6 .*an approximation is not enough",
+    ),
 ]
 
 

@@ -113,6 +113,7 @@ def test_the_interval_of_same_images_lies_around_the_value(answers):
     assert -1 <= low <= value <= high <= 1
     assert value == pytest.approx(answers[0].mean() - answers[1].mean())
     assert 0 < p <= 1
+    assert p >= 0.05 or low * high > 0  # what p calls decided, the interval does too
 
 
 @pytest.mark.parametrize(("N", "apart", "shared"), [(50, 0.0, 0.6), (200, 0.1, 0.8), (2000, 0, 0)])

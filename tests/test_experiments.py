@@ -3,12 +3,15 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
+import checkpoint_helpers as helpers
 import numpy as np
 import pytest
 import torch
@@ -16,7 +19,7 @@ from torch.nn import functional as F
 
 from experiments import __main__ as runner
 from experiments import cifar10, color, gray, numpy_mnist, store
-from experiments.settings import EXPERIMENTS, REMEDIES
+from experiments.settings import EXPERIMENTS, REMEDIES, UNDER_WAY
 from lenet_course import data, models, precision, runs, train
 from lenet_course.scratch import nn, optim
 
@@ -45,8 +48,7 @@ def forget_images():
 
 @pytest.fixture
 def made_up(monkeypatch, tmp_path):
-    """Small sets of noise in the place of MNIST and CIFAR-10, and folders to write to."""
-    monkeypatch.setattr(color, "UNFINISHED", tmp_path / "unfinished")
+    """Small sets of noise in the place of MNIST and CIFAR-10, and a file to write to."""
     monkeypatch.setattr(color, "WEIGHTS", tmp_path / "weights.safetensors")
     sets = {name: made_up_set(name) for name in SIZES}
     loader = sys.modules[data.prepare.__module__]
@@ -360,7 +362,6 @@ def test_a_training_on_color_images_equals_the_loop_written_out(made_up, setting
         assert [int(digit) for digit in result[f"{name}_answers"]] == answers.tolist()
         assert (f"flip_{name}_answers" in result) == setting.flip_test
     assert result["bfloat16"] is False
-    assert not list(color.UNFINISHED.iterdir())
 
 
 def test_answers_with_mirror_images_are_those_of_the_mean_logits():
@@ -387,33 +388,6 @@ def test_a_training_in_bfloat16_keeps_the_losses_of_both(made_up, monkeypatch):
     assert slow["bfloat16"] is False
     assert slow["first_losses"] == result["first_losses"]
     assert "bfloat16_losses" not in slow
-
-
-@pytest.mark.parametrize("at", [3, 4])  # steps: in the second epoch, and at its end
-def test_a_training_that_was_stopped_goes_on_after_its_last_epoch(made_up, monkeypatch, at):
-    setting, seed = tiny_color(epochs=3, whitened=True), 1
-    whole = color.run(setting, seed, progress=False)
-    calls, original = [], store.FirstLosses.__call__
-
-    def stops(self, logits, y):
-        calls.append(self)
-        if len(calls) == at + 2:  # two more are the validation of the first epoch
-            raise KeyboardInterrupt
-        return original(self, logits, y)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(store.FirstLosses, "__call__", stops)
-        with pytest.raises(KeyboardInterrupt):
-            color.run(setting, seed, progress=False)
-    (left,) = color.UNFINISHED.iterdir()
-    other = color.run(setting, seed + 1, progress=False)  # does not go on with it
-    assert left.exists()
-    resumed = color.run(setting, seed, progress=False)
-    assert whole.pop("seconds") > 0
-    assert resumed.pop("seconds") > 0
-    assert resumed == whole
-    assert other["first_losses"] != whole["first_losses"]
-    assert not left.exists()
 
 
 def test_a_color_training_on_all_images_has_none_for_validation(made_up, monkeypatch):
@@ -557,6 +531,14 @@ def test_every_setting_is_stored_with_every_seed_and_how_it_was_made(name):
         assert len(record["result"]["first_losses"]) == store.FIRST
 
 
+def test_what_is_under_way_is_stored_nowhere_else_and_with_its_settings():
+    assert not UNDER_WAY.keys() & EXPERIMENTS.keys()
+    for name, (_, settings, seeds) in UNDER_WAY.items():
+        for record in stored(name) if (runner.FOLDER / f"{name}.jsonl").exists() else ():
+            assert record["about"]["arguments"] == asdict(settings[record["setting"]])
+            assert record["seed"] in seeds
+
+
 @pytest.mark.parametrize("n_images", [500, 1_500])
 def test_stored_first_losses_are_those_of_the_stored_curve(n_images):
     """Where an epoch has at most 20 batches, the curve's first point is the mean of losses."""
@@ -609,7 +591,7 @@ def experiment(monkeypatch, tmp_path):
     """An experiment of two settings and two seeds that only notes what it was asked to run."""
     asked = []
 
-    def run(setting, seed):
+    def run(setting, seed, checkpoint):
         asked.append((setting.n_images, seed))
         return {"final_valid_accuracy": 0.5, "first_losses": [float(seed)]}
 
@@ -643,10 +625,10 @@ def test_the_runner_trains_and_stores_what_is_missing(experiment, capsys):
 def test_ctrl_c_keeps_the_finished_runs(experiment, monkeypatch):
     run = experiment.table["tiny"][0].run
 
-    def interrupted(setting, seed):
+    def interrupted(setting, seed, checkpoint):
         if len(experiment.asked) == 3:
             raise KeyboardInterrupt
-        return run(setting, seed)
+        return run(setting, seed, checkpoint)
 
     monkeypatch.setattr(experiment.table["tiny"][0], "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -659,6 +641,102 @@ def test_an_interrupted_training_is_no_run(made_up, monkeypatch):
     monkeypatch.setattr(cifar10.train, "fit", lambda *_, **__: stopped)
     with pytest.raises(KeyboardInterrupt):
         cifar10.run(tiny(), seed=0)
+
+
+TRAININGS = {
+    "cifar10": (cifar10, tiny(epochs=4, augment=True, model={"width": 0.25, "dropout": 0.3})),
+    "color": (color, tiny_color(epochs=4, whitened=True)),
+    "gray": (gray, tiny_gray(epochs=4)),
+    "numpy_mnist": (numpy_mnist, tiny_numpy(epochs=4, shift=1, network="deep")),
+}
+
+
+def train_in(folder, name, seed=3):
+    """Run the experiment of one training on noise, as the command does."""
+    module, setting = TRAININGS[name]
+    sets = {name: made_up_set(name) for name in SIZES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[data.prepare.__module__], "load", lambda name, **_: sets[name])
+        patch.setattr(runner, "EXPERIMENTS", {name: (module, {"a / b": setting}, [seed])})
+        patch.setattr(runner, "FOLDER", folder)
+        forget_images()
+        runner.main([name])
+        forget_images()
+
+
+# By the moment at which the process dies: in which write of the checkpoint, and where in it.
+DEATHS = {"before the first epoch ends": (1, "fsync"), "after the third": (4, "fsync")}
+
+
+def die_in_each(folder):
+    """Have each training killed, in a new process that is a copy of this one."""
+    helpers.one_cycle(helpers.network())  # imports what PyTorch imports late, and computes nothing
+    for (death, moment), name in product(DEATHS.items(), TRAININGS):
+        (folder / death).mkdir(exist_ok=True)
+        child = os.fork()
+        if child == 0:
+            helpers.during_write(*moment)
+            train_in(folder / death, name)
+            os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, f"{name}, {death}: {status}"
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Folders in which trainings were killed, one for each moment."""
+    if not hasattr(os, "fork"):
+        pytest.skip("the trainings to be killed are forks of one process")
+    folder, here = tmp_path_factory.mktemp("killed"), Path(__file__)
+    script = (
+        "import sys; from pathlib import Path; import test_experiments; "
+        "test_experiments.die_in_each(Path(sys.argv[1]))"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(here.parents[1]), str(here.parent)]),
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),  # another number rounds otherwise
+    }
+    subprocess.run([sys.executable, "-c", script, folder], env=environment, check=True)
+    return folder
+
+
+@pytest.mark.parametrize("death", DEATHS)
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_run_that_was_killed_equals_one_that_was_not(killed, tmp_path, death, name, capsys):
+    (running,) = (killed / death / ".running").glob(f"{name}-a-b-3.checkpoint")
+    assert not (killed / death / f"{name}.jsonl").exists()
+    train_in(tmp_path, name)
+    assert "going on" not in capsys.readouterr().out
+    train_in(killed / death, name)
+    assert f"going on from {running}" in capsys.readouterr().out
+    assert not running.exists()
+    (ours,), (theirs,) = (runs.records(at / f"{name}.jsonl") for at in (killed / death, tmp_path))
+    assert (ours["about"].pop("resumed"), "resumed" in theirs["about"]) == (True, False)
+    for record in (ours, theirs):
+        assert record["result"].pop("seconds") > 0
+        del record["about"]["date"]
+    assert ours == theirs
+
+
+def test_a_training_does_not_go_on_with_other_arguments(made_up, monkeypatch, tmp_path):
+    """With another setting, another seed or in another precision; each is told."""
+    monkeypatch.setattr(runner, "FOLDER", tmp_path)
+    setting = tiny_color(epochs=1, bfloat16=True)
+    monkeypatch.setattr(precision, "faster_in_bfloat16", lambda: False)
+
+    def run(setting=setting, seed=0):
+        checkpoint = runner._checkpoint("color", "a", setting, seed)
+        checkpoint.path = tmp_path / "one for all"
+        return color.run(setting, seed, progress=False, checkpoint=checkpoint)
+
+    run()
+    with pytest.raises(ValueError, match=r"arguments\.augment: here False, in the file True"):
+        run(replace(setting, augment=False))
+    with pytest.raises(ValueError, match="seed: here 1, in the file 0"):
+        run(seed=1)
+    monkeypatch.setattr(precision, "faster_in_bfloat16", lambda: True)
+    with pytest.raises(ValueError, match="bfloat16: here True, in the file False"):
+        run()
 
 
 def test_an_unknown_experiment_names_the_known_ones(experiment, capsys):

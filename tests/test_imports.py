@@ -104,12 +104,16 @@ def test_every_way_to_import_a_stranger_is_seen(source, name, expected):
     assert strangers(source, name) == expected
 
 
+def name_of(notebook):
+    return re.sub(r"^\d+_", "", notebook.stem)  # a page that is no chapter has no number
+
+
 def chapter_modules():
     return {Path(name).stem for name in FILES if name.startswith("chapters/")} - {"__init__"}
 
 
 def test_a_chapters_module_is_named_after_its_notebook():
-    assert chapter_modules() <= {path.stem.partition("_")[2] for path in NOTEBOOKS}
+    assert chapter_modules() <= {name_of(path) for path in NOTEBOOKS}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -117,7 +121,7 @@ def test_a_notebook_imports_no_other_chapters_module(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     imported = re.findall(r"lenet_course\.chapters(?: import |\.)(\w+)", code)
-    own = path.stem.partition("_")[2]
+    own = name_of(path)
     assert set(imported) <= {own}
     assert bool(imported) == (own in chapter_modules())  # one that no notebook uses is dead
 

@@ -110,6 +110,23 @@ def test_references_that_lead_out_of_the_chapter_are_listed(furnished):
         assert other not in listed
 
 
+def test_a_page_that_is_no_chapter_has_single_numbers(tmp_path):
+    write_book(tmp_path, [])
+    (tmp_path / "_toc.yml").write_text(
+        "parts: [{numbered: 1, chapters: [{file: chapters/11_one}]}, "
+        "{chapters: [{file: chapters/12_two}, {file: chapters/glossary}]}]"
+    )
+    two = nbformat.v4.new_notebook(cells=[text(FORMULA.replace("eq-size", "eq-two"))])
+    nbformat.write(two, tmp_path / "chapters" / "12_two.ipynb")
+    with (tmp_path / "chapters" / "glossary.md").open("a") as page:
+        page.write(f"\n{FORMULA.replace('eq-size', 'eq-three')}\n")
+    book = read_book(tmp_path)
+    furnish(two, "12_two", book)
+    assert two.cells[0].source.startswith('---\nnumbering:\n  enumerator: "%s"\n---\n\n*Shift')
+    shown = {label: book.labels[label].shown for label in ("eq-size", "eq-two", "eq-three")}
+    assert shown == {"eq-size": "(1.1)", "eq-two": "(1)", "eq-three": "(2)"}
+
+
 def test_done_twice_is_done_once(furnished, tmp_path):
     cells = furnished(
         text(f"{EXERCISE}\n\n{ANSWER}"),

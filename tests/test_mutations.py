@@ -42,12 +42,15 @@ print(json.dumps(outcomes))
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
+VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
 TRAINING, GRAY = "experiments/training.py", "experiments/gray.py"
+COLOR, RESNET = "experiments/color.py", "lenet_course/models/resnet.py"
 LENET_1998 = "lenet_course/models/lenet5_1998.py"
 SPLITS = "experiments.py::test_the_three_parts_are_disjoint_whole_and_normalized"
 LOOP = "experiments.py::test_a_training_equals_the_loop_written_out"
 GRAY_LOOP = "experiments.py::test_a_training_on_gray_images_equals_the_loop_written_out"
+COLOR_LOOP = "experiments.py::test_a_training_on_color_images_equals_the_loop_written_out"
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
 # By the test that must fail: the mistake, its file, and what is replaced by what.
 MISTAKES = {
@@ -110,8 +113,8 @@ MISTAKES = {
         (
             "images normalized twice",
             CIFAR,
-            "{name: (x.to(",
-            "{name: (data.normalize(x, cifar.mean, cifar.std).to(",
+            "{name: (p[0].to(",
+            "{name: (data.normalize(p[0], cifar.mean, cifar.std).to(",
         ),
         ("statistics of other images", TENSORS, "= channel_stats(x)", "= channel_stats(x_valid)"),
     ],
@@ -143,6 +146,25 @@ MISTAKES = {
         ),
         ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
         ("up for down", GRAY, "down, -down)", "-down, down)"),
+    ],
+    COLOR_LOOP: [
+        ("Nesterov's momentum left out", TRAINING, "nesterov=True", "nesterov=False"),
+        ("a momentum that cycles", TRAINING, ", cycle_momentum=False", ""),
+        ("a first layer that is not whitened", COLOR, "if setting.whitened", "if False"),
+    ],
+    "precision.py::test_a_training_in_bfloat16_learns_as_one_in_float32_does": [
+        (
+            "weights rounded once a training",
+            "lenet_course/precision.py",
+            "enabled=False",
+            "enabled=True",
+        ),
+    ],
+    "resnet.py::test_a_residual_block_with_a_body_of_zeros_gives_its_input": [
+        ("no shortcut", RESNET, "self.shortcut(x) + self.body(x)", "self.body(x)"),
+    ],
+    "resnet.py::test_the_widest_axes_come_first_and_eps_bounds_the_narrow_ones": [
+        ("the narrowest axes of patches", RESNET, "axes.T.flip(0)", "axes.T"),
     ],
     NUMPY_LOOP: [
         ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
@@ -204,6 +226,12 @@ MISTAKES = {
     ],
     "lenet5_1998.py::test_the_criterion_is_equation_9": [
         ("a rubbish class that attracts", LENET_1998, '-real_number("j"', 'real_number("j"'),
+    ],
+    "models_deeper.py::test_weights_of_a_stack_are_those_of_he_or_xavier": [
+        ("Xavier's weights for ReLU", VGG, 'if activation == "relu"', "if False"),
+    ],
+    "models_deeper.py::test_an_inception_block_stacks_four_branches": [
+        ("3×3 for 5×5", INCEPTION, "(narrow, share, 5)", "(narrow, share, 3)"),
     ],
     "plots.py::test_run_points_have_a_row_each_with_dots_a_mean_and_a_bar": [
         ("medians for means", "lenet_course/plots.py", "means = [np.mean(", "means = [np.median("),

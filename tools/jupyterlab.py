@@ -22,10 +22,10 @@ FOLDED = {  # tag of a cell that the book folds → what JupyterLab folds
 COLLAPSED = "jp-MarkdownHeadingCollapsed"
 BEGIN = """---
 numbering:
-  enumerator: {number}.%s
+  enumerator: {enumerator}
 ---
 
-*Chapter {number}. Shift+Enter runs a cell; "•••" opens folded code, "cells hidden" an answer.*"""
+*{name}Shift+Enter runs a cell; "•••" opens folded code, "cells hidden" an answer.*"""
 
 
 def author_cells(notebook):
@@ -58,7 +58,7 @@ def furnish(notebook, stem, book):
         if cell.cell_type == "markdown":
             cell.source = renumbered(cell.source, book)
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    furnished = [_text("begin", BEGIN.format(number=book.chapters[stem]))]
+    furnished = [_begin(book.chapters.get(stem))]
     for position, cell in enumerate(cells):
         _fold(cell)
         start = START.match(cell.source)
@@ -74,6 +74,12 @@ def furnish(notebook, stem, book):
             furnished.append(_text(f"caption-{figure['name']}", caption))
     references = _references(text, f"{stem}.ipynb", book)
     notebook.cells = furnished + references
+
+
+def _begin(number):
+    """Return the first cell; of a page that is no chapter the figures have a single number."""
+    name, enumerator = (f"Chapter {number}. ", f"{number}.%s") if number else ("", '"%s"')
+    return _text("begin", BEGIN.format(name=name, enumerator=enumerator))
 
 
 def _parts(source):

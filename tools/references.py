@@ -5,6 +5,7 @@ The numbers are counted as Sphinx counts them. A browser test compares them with
 
 import re
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -33,12 +34,13 @@ def read_book(root):
         (label → where it is and how it shows), ``words`` (term → definition) and ``works``
         (key → how the text names it, and its full reference).
     """
-    chapters = _chapters(root)
-    labels = {}
-    for path in sorted((root / "chapters").glob("*.ipynb")) + sorted(
-        (root / "chapters").glob("*.md")
-    ):
-        labels |= _labels(path, chapters.get(path.stem))
+    parts = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    chapters = _chapters(parts)
+    labels, together = {}, Counter()  # pages that are no chapters are counted as one
+    for page in (page["file"] for part in parts for page in part["chapters"]):
+        for path in filter(Path.is_file, (root / f"{page}.ipynb", root / f"{page}.md")):
+            number = chapters.get(path.stem)
+            labels |= _labels(path, number, Counter() if number else together)
     return SimpleNamespace(chapters=chapters, labels=labels, words=_words(root), works=_works(root))
 
 
@@ -91,15 +93,14 @@ def link_faults(text, book):
     ]
 
 
-def _chapters(root):
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    numbered = [part["chapters"] for part in toc["parts"] if part.get("numbered")]
+def _chapters(parts):
+    numbered = [part["chapters"] for part in parts if part.get("numbered")]
     files = [chapter["file"].rpartition("/")[2] for part in numbered for chapter in part]
     return {stem: number for number, stem in enumerate(files, 1)}
 
 
-def _labels(path, chapter):
-    labels, counts = {}, Counter()
+def _labels(path, chapter, counts):
+    labels = {}
 
     def add(kind, label, form):
         counts[kind] += 1

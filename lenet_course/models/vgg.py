@@ -13,8 +13,9 @@ VGG16 = (64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL, *2 * (512, 512, 512,
 def stack(plan, inputs, kernel_size=3, activation="relu", batch_norm=True, seed=None):
     """Convolutions and poolings in the order of a plan, then one linear layer to 10 logits.
 
-    The weights are drawn by He's rule for ReLU and by Xavier's for the others, since PyTorch's
-    own default lets the signal fade in a deep stack; biases start at 0.
+    The convolutions' weights are drawn by He's rule for ReLU and by Xavier's for the others, since
+    PyTorch's own default lets the signal fade in a deep stack; their biases start at 0. The linear
+    layer has PyTorch's default, so that the first logits are small.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def stack(plan, inputs, kernel_size=3, activation="relu", batch_norm=True, seed=
             layers += [conv, *norm, act()]
         net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(inputs, 10))
         for layer in net:
-            if isinstance(layer, nn.Conv2d | nn.Linear):
+            if isinstance(layer, nn.Conv2d):
                 _draw(layer, activation)
         return net
 
@@ -58,7 +59,7 @@ def stack(plan, inputs, kernel_size=3, activation="relu", batch_norm=True, seed=
 
 
 def _draw(layer, activation="relu"):
-    """Draw a layer's weights by He's rule for ReLU, else by Xavier's; its bias becomes 0."""
+    """Draw a convolution's weights by He's rule for ReLU, else by Xavier's; its bias becomes 0."""
     if activation == "relu":
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     else:
