@@ -21,7 +21,13 @@ def first_steps(axes, losses, sizes, names, classes=10):
     for name, size in zip(names, np.transpose(sizes), strict=True):
         lower.semilogy(steps, size, label=name, linewidth=1.2)
     lower.set(xlabel="step", ylabel="size of gradient")
-    lower.legend(ncols=3, loc="lower right", handlelength=1)
+    lower.legend(
+        ncols=len(names),
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        handlelength=1,
+        columnspacing=1,
+    )
     return axes
 
 
