@@ -21,13 +21,8 @@ def first_steps(axes, losses, sizes, names, classes=10):
     for name, size in zip(names, np.transpose(sizes), strict=True):
         lower.semilogy(steps, size, label=name, linewidth=1.2)
     lower.set(xlabel="step", ylabel="size of gradient")
-    lower.legend(
-        ncols=len(names),
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1),
-        handlelength=1,
-        columnspacing=1,
-    )
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+    lower.legend(ncols=len(names), handlelength=1, columnspacing=1, **above)
     return axes
 
 
