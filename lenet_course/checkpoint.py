@@ -30,7 +30,8 @@ class Checkpoint:
     It holds weights and buffers, the states of optimizer, schedule, the batches' generator and
     PyTorch's own generators, the history, the best weights so far, and the state of a loss function
     that has a ``state_dict``. A training with other settings, or a file that is torn, raises a
-    ValueError before anything is changed. Delete the file to begin anew.
+    ValueError before anything is changed. Delete the file to begin anew. A training may go on on
+    another machine, device or number of threads, but these round in other ways.
 
     Parameters
     ----------
@@ -73,7 +74,8 @@ class Checkpoint:
                 "Call fit as it was called then, give another path, or delete the file to begin "
                 "anew"
             )
-        for name, part in self._parts.items():
+        for name in self._parts.keys() & states.keys():  # without a device's that was not there
+            part = self._parts[name]
             load = part.set_state if isinstance(part, torch.Generator) else part.load_state_dict
             load(states[name])
 

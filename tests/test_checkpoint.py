@@ -113,6 +113,75 @@ def test_ctrl_c_and_the_same_call_again(tmp_path, uninterrupted, step):
     assert_same(outcome(again, make_once, net=net), uninterrupted[one_cycle])
 
 
+def warm_up(net):
+    optimizer = torch.optim.RMSprop(net.parameters(), lr=1e-3, momentum=0.5)
+    rates = torch.optim.lr_scheduler
+    parts = [rates.LinearLR(optimizer, total_iters=6), rates.CosineAnnealingLR(optimizer, 14)]
+    return optimizer, rates.SequentialLR(optimizer, parts, milestones=[6])
+
+
+def ever_smaller(net):
+    optimizer = torch.optim.Adam([{"params": [p], "lr": 1e-3} for p in net.parameters()])
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.9**step)
+
+
+def no_schedule(net):
+    return torch.optim.Adagrad(net.parameters(), lr=0.01), None
+
+
+@pytest.mark.parametrize("make", [milestones, warm_up, ever_smaller, no_schedule])
+def test_optimizers_and_schedules_go_on(tmp_path, make):
+    def interrupt(moment):
+        if moment.step == 13:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.checkpoint"
+    fit(path, make, callback=interrupt)
+    assert_same(outcome(path, make), outcome(tmp_path / "whole", make))
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["a generator of its own", "PyTorch's"])
+def test_a_data_loader_goes_on(tmp_path, own):
+    def loader():
+        generator = torch.Generator().manual_seed(5) if own else None
+        images = torch.utils.data.TensorDataset(*helpers.images())
+        return torch.utils.data.DataLoader(images, 10, shuffle=True, generator=generator)
+
+    def interrupt(moment):
+        if moment.step == 7:
+            raise KeyboardInterrupt
+
+    def train_to(path, callback=None):
+        net = network()
+        optimizer, schedule = one_cycle(net)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            train.fit(
+                net,
+                loader(),
+                epochs=4,
+                optimizer=optimizer,
+                schedule=schedule,
+                device="cpu",
+                progress=False,
+                callback=callback,
+                checkpoint=checkpoint.Checkpoint(path),
+            )
+        return checkpoint.read(path)
+
+    train_to(tmp_path / "run", interrupt)
+    assert_same(train_to(tmp_path / "run"), train_to(tmp_path / "whole"))
+
+
+def test_a_training_goes_on_where_another_device_was(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    fit(path)
+    stored = checkpoint.read(path)
+    stored["states"]["random numbers of cuda:0"] = stored["states"].pop("random numbers of cpu")
+    checkpoint.write(path, stored)
+    assert fit(path)[2].epochs == 4
+
+
 def test_a_finished_training_gives_its_history_at_once(tmp_path):
     path = tmp_path / "run.checkpoint"
     net, _, history = fit(path)
@@ -125,8 +194,8 @@ def test_a_finished_training_gives_its_history_at_once(tmp_path):
     assert not again.training
 
 
-def test_times_of_finished_epochs_are_kept(tmp_path):
-    path, before = tmp_path / "run.checkpoint", []
+def test_times_of_finished_epochs_and_the_count_of_steps_are_kept(tmp_path):
+    path, before, after = tmp_path / "run.checkpoint", [], []
 
     def interrupt(moment):
         if moment.step == 12:
@@ -135,7 +204,9 @@ def test_times_of_finished_epochs_are_kept(tmp_path):
 
     fit(path, callback=interrupt)
     assert len(before) == 2
-    assert fit(path)[2].seconds[:2] == before
+    history = fit(path, callback=lambda moment: after.append(moment[4:6]))[2]
+    assert history.seconds[:2] == before
+    assert (after[0], after[-1]) == ((2, 11), (3, 20))
 
 
 @pytest.mark.parametrize("patience", [1, 2])
@@ -202,7 +273,7 @@ def more_steps(net):
     return train.one_cycle(net, 25, 0.01)
 
 
-def no_schedule(net):
+def without_schedule(net):
     return one_cycle(net)[0], None
 
 
@@ -213,7 +284,7 @@ def no_schedule(net):
         ({"make": milestones}, "optimizer.class: here SGD, in the file AdamW"),
         ({"make": another_rate}, "max_lr: here 0.02, in the file 0.01"),
         ({"make": more_steps}, "schedule.total_steps: here 25, in the file 20"),
-        ({"make": no_schedule}, "schedule.class: here NoneType, in the file OneCycleLR"),
+        ({"make": without_schedule}, "schedule.class: here NoneType, in the file OneCycleLR"),
         ({"epochs": 3}, "another training: epochs: here 3, in the file 4"),
         ({"patience": 2}, "patience: here 2, in the file 10"),
         ({"seed": 5}, "train_batches.seed: here 5, in the file 2"),

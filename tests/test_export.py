@@ -39,7 +39,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_exported_network_answers_as_the_model(tmp_path, digits, name, capfd):
+def test_the_exported_network_answers_as_the_model(tmp_path, digits, name, capfd, recwarn):
     """After some training, for any number of images, with nothing printed."""
     net, path = NETWORKS[name](seed=0), tmp_path / "net.onnx"
     x = nn.functional.pad(digits, (2,) * 4) if "batch norm" in name else digits
@@ -59,6 +59,7 @@ def test_the_exported_network_answers_as_the_model(tmp_path, digits, name, capfd
     torch.testing.assert_close(whole, train.predict_onnx(path, x, batch_size=7))
     torch.testing.assert_close(whole, train.predict(net, x), atol=1e-5, rtol=0)
     assert capfd.readouterr() == ("", "")
+    assert [str(warning.message) for warning in recwarn] == []
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -43,6 +43,7 @@ SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.p
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
 VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
+CHECKPOINT = "lenet_course/checkpoint.py"
 CIFAR, NUMPY = "experiments/cifar10.py", "experiments/numpy_mnist.py"
 TRAINING, GRAY = "experiments/training.py", "experiments/gray.py"
 COLOR, RESNET = "experiments/color.py", "lenet_course/models/resnet.py"
@@ -190,6 +191,29 @@ MISTAKES = {
             GRAY,
             "torch.Generator().manual_seed(seed)\n        chosen",
             "torch.Generator().manual_seed(0)\n        chosen",
+        ),
+    ],
+    "checkpoint.py::test_ctrl_c_and_the_same_call_again": [
+        (
+            "the order of the batches begins anew",
+            TRAIN,
+            'getattr(train_batches, "generator", None),',
+            "None,",
+        ),
+        ("dropout begins anew", CHECKPOINT, 'parts | {f"random', 'parts or {f"random'),
+        (
+            "the order in memory is lost",
+            CHECKPOINT,
+            'torch.empty_strided(value.shape, tree["stride"], dtype=value.dtype).copy_(value)',
+            "value",
+        ),
+    ],
+    "train.py::test_a_callback_sees_each_step_and_each_epoch": [
+        (
+            "no gradients for the callback",
+            TRAIN,
+            "        self.steps += 1",
+            "        self.optimizer.zero_grad()\n        self.steps += 1",
         ),
     ],
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [

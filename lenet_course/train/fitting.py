@@ -241,11 +241,11 @@ class _Course:
             self.callback(moment)
         except Exception as error:
             self.callback = None
-            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            when = f"step {self.steps}" if name == "step" else f"the end of epoch {epoch}"
             warnings.warn(
-                f"the callback is left out from {name} {self.steps if name == 'step' else epoch} "
-                f"on, for it raised {error!r} ({last.filename}, line {last.lineno}); training goes "
-                "on",
+                f"the callback raised {error!r} at {when} ({place.filename}, line {place.lineno}); "
+                "training goes on without it",
                 stacklevel=2,
             )
 
@@ -307,5 +307,5 @@ def _check_fit(model, train_batches, valid_batches, optimizer, patience, callbac
         raise TypeError(f"callback={callback!r} cannot be called; give a function of one Moment")
     if not (checkpoint is None or hasattr(checkpoint, "save")):
         raise TypeError(
-            f"checkpoint={checkpoint!r} is none; give lenet_course.checkpoint.Checkpoint(path)"
+            f"checkpoint={checkpoint!r} is not a lenet_course.checkpoint.Checkpoint(path)"
         )
