@@ -11,7 +11,7 @@ from tools.folding import MOST_CLAIMS, fold_labels, layout_faults
 CHAPTERS = Path(__file__).parents[1] / "chapters"
 # The chapters whose layout is checked; it grows until it is all of them. The others are also named
 # in chapters/ruff.toml, which lets their lines be longer.
-IN_THE_NEW_MANNER = ["12_output_size", "comparing"]
+IN_THE_NEW_MANNER = ["12_output_size", "34_fashion_mnist", "comparing"]
 TEXT, CODE = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
 FIGURE = {"mystnb": {"figure": {"name": "fig-a", "caption": "It rises."}}}
 START, END = "```{solution-start} ex-a\n```", "```{solution-end}\n```"
