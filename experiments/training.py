@@ -2,7 +2,8 @@
 
 A module of experiments makes images, by the names "train", "valid" (perhaps) and "test", and a
 network; its setting tells the rest: ``epochs``, ``batch_size``, ``optimizer``, ``one_cycle``,
-``learning_rate``, ``weight_decay``, ``label_smoothing`` and ``patience``.
+``learning_rate``, ``weight_decay``, ``label_smoothing`` and ``patience``. A network that is
+trained by another loss than cross-entropy is measured by it, too.
 """
 
 import math
@@ -15,7 +16,15 @@ from lenet_course import data, train
 
 
 def train_network(
-    net, images, setting, seed, augment=None, steps=None, progress=False, checkpoint=None
+    net,
+    images,
+    setting,
+    seed,
+    augment=None,
+    steps=None,
+    progress=False,
+    checkpoint=None,
+    loss_function=None,
 ):
     """Train a network, or take its first `steps` only; give its history and its first losses.
 
@@ -30,7 +39,8 @@ def train_network(
         augment=augment,
     )
     optimizer, schedule = _optimizer(net, setting, steps=setting.epochs * len(batches))
-    loss_function = FirstLosses(nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing))
+    usual = nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing)
+    loss_function = FirstLosses(loss_function or usual)
     if steps:
         course = {"train_batches": first(batches, setting.epochs, steps), "epochs": 1}
     else:
@@ -76,7 +86,7 @@ def _optimizer(net, setting, steps):
     return torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=decay, fused=True), None
 
 
-def measure(net, history, images, setting):
+def measure(net, history, images, setting, loss_function=None):
     """Evaluate the final weights; curves only where every run has the same number of epochs."""
     result = {"epochs": history.epochs, "seconds": sum(history.seconds)}
     if setting.patience is None:
@@ -85,7 +95,7 @@ def measure(net, history, images, setting):
                 curve = getattr(history, name)  # it is shorter if the loss was no longer finite
                 result[name] = curve + [math.nan] * (setting.epochs - len(curve))
     for name, (x, y) in images.items():
-        loss, accuracy = train.evaluate(net, data.batches(x, y, 1000))
+        loss, accuracy = train.evaluate(net, data.batches(x, y, 1000), loss_function)
         result |= {f"final_{name}_loss": loss, f"final_{name}_accuracy": accuracy}
     return result
 

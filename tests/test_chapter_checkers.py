@@ -14,6 +14,7 @@ from lenet_course.chapters import (
     backpropagation,
     comparing,
     convolution,
+    fashion_mnist,
     images,
     lenet,
     many_machines,
@@ -373,6 +374,63 @@ TRIED[mlp_or_cnn.check_convolution_matrix] = [
     (lambda weight, H, W, s: convolution_matrix(weight[:2, :2], H, W, s), "case 4 .*KH and KW"),
     (lambda *a: convolution_matrix(*a, step=1), "case 5 .*`stride` pixels further"),
     (lambda *a: convolution_matrix(*a, full=a[1] == 7), "case 6 .*last window that fits"),
+]
+
+
+def plateau(losses, classes, margin):
+    below = np.asarray(losses) < np.log(classes) - margin
+    return int(below.argmax()) if below.any() else len(losses)
+
+
+def steps_above(losses, classes, margin):
+    return sum(loss >= np.log(classes) - margin for loss in losses)
+
+
+TRIED[fashion_mnist.check_plateau] = [
+    (plateau, "all 6 cases agree"),
+    (lambda losses, classes, margin: 1 + plateau(losses, classes, margin), "case 1 of 6"),
+    (lambda losses, *line: plateau(losses, *line) or 1, "case 2 of 6.*low already"),
+    (lambda losses, *line: plateau(losses, *line) % len(losses), "case 3 of 6.*never falls"),
+    (steps_above, "case 4 of 6.*has left"),
+    (lambda losses, classes, margin: plateau(losses, 10, margin), r"case 5 of 6.*log\(2\)"),
+    (lambda losses, classes, margin: plateau(losses, classes, 0.1), "case 6 of 6.*the margin"),
+]
+
+
+def subsample(x, weight, bias, pool=np.sum, over=None):
+    N, C, H, W = x.shape
+    sums = pool(x.reshape(N, C, H // 2, 2, W // 2, 2), axis=(3, 5))
+    shape = over or (C, 1, 1)
+    return sums * weight.reshape(shape) + bias.reshape(shape)
+
+
+TRIED[fashion_mnist.check_subsample] = [
+    (subsample, "all 4 cases agree"),
+    (lambda x, w, b: subsample(x, w, b, np.mean), "case 1 of 4.*no mean"),
+    (lambda x, w, b: subsample(x + b[0], w, b), "case 2 of 4.*once"),
+    (lambda x, w, b: subsample(x.swapaxes(2, 3), w, b), "case 3 of 4.*side by side"),
+    (lambda x, w, b: subsample(x, w[::-1], b), "case 4 of 4.*of its own"),
+    (lambda x, w, b: subsample(x, w, b[:1], over=(-1, 1, 1)), "case 4 of 4.*of its own"),
+]
+
+
+def map_loss(distances, label, j, log_sum=np.logaddexp.reduce):
+    return distances[label] + log_sum(-np.append(distances, j))
+
+
+def plain_log_sum(scores):
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(scores).sum())
+
+
+TRIED[fashion_mnist.check_map_loss] = [
+    (map_loss, "all 5 cases agree"),
+    (lambda d, label, j: d[label] - map_loss(d, label, j) + d[label], "case 1 of 5.*logarithm"),
+    (lambda d, label, j: map_loss(d, 0, j), "case 2 of 5.*label's distance"),
+    (lambda d, label, j: map_loss(d, label, np.inf), "case 3 of 5.*one more term"),
+    (lambda d, label, j: map_loss(np.append(d[label], d[:2]), 0, j), "case 1 of 5.*logarithm"),
+    (lambda d, label, j: map_loss(d[: max(2, label + 1)], label, j), "case 4 of 5.*all classes"),
+    (lambda *args: map_loss(*args, plain_log_sum), "case 5 of 5.*subtract first"),
 ]
 
 

@@ -13,6 +13,7 @@ from lenet_course.chapters import (
     backpropagation,
     comparing,
     convolution,
+    fashion_mnist,
     first_look,
     lenet,
     many_machines,
@@ -529,3 +530,41 @@ def test_a_network_s_graph_shows_names_shapes_and_sizes(ax):
 def test_what_does_not_fit_is_refused(ax, drawing, given, message):
     with pytest.raises(ValueError, match=message):
         drawing(ax, *given)
+
+
+# Fashion-MNIST and a classic recipe
+
+
+def test_first_steps_shows_the_loss_above_and_each_layers_gradient_below(draw):
+    losses, sizes = [2.4, 2.3, 1.0], np.array([[1e-3, 1.0], [1e-2, 2.0], [1e-1, 3.0]])
+    upper, lower = fashion_mnist.first_steps(draw(2, 1), losses, sizes, ["conv 1", "linear 3"])
+    curve, line = upper.lines
+    assert curve.get_ydata().tolist() == losses
+    assert curve.get_xdata().tolist() == [1, 2, 3]
+    assert set(line.get_ydata()) == {np.log(10)}
+    assert {c.get_label(): c.get_ydata().tolist() for c in lower.lines} == {
+        "conv 1": [1e-3, 1e-2, 1e-1],
+        "linear 3": [1.0, 2.0, 3.0],
+    }
+    assert lower.get_yscale() == "log"
+
+
+def test_estimates_have_a_dot_and_an_interval_in_a_row_each(ax):
+    named = {"ReLU": compare.Estimate(0.05, 0.01, 0.08), "pooling": compare.Estimate(0, -0.1, 0.1)}
+    assert fashion_mnist.estimates(ax, named) is ax
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines]
+    assert drawn[:2] == [([0.01, 0.08], [0, 0]), ([0.05], [0])]
+    assert drawn[2:4] == [([-0.1, 0.1], [1, 1]), ([0], [1])]
+    assert drawn[4][0] == [0, 0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["ReLU", "pooling"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row is at the top
+
+
+def test_nearest_finds_what_a_loop_over_all_distances_finds():
+    rng = np.random.default_rng(0)
+    x, others = rng.normal(size=(700, 1, 3, 3)), rng.normal(size=(50, 1, 3, 3))
+    found, distances = fashion_mnist.nearest(x, others)
+    for image, number, distance in zip(x, found, distances, strict=True):
+        by_hand = [np.sqrt(((image - other) ** 2).sum()) for other in others]
+        assert number == np.argmin(by_hand)
+        assert distance == pytest.approx(min(by_hand))

@@ -265,6 +265,42 @@ def test_a_training_on_gray_images_equals_the_loop_written_out(made_up, setting)
         assert measured == pytest.approx(np.mean(right), abs=1e-6)
 
 
+def test_pixels_may_stay_as_they_are_and_be_flipped_and_shifted(made_up):
+    setting, seed = tiny_gray(normalized=False, augment="flip and shift", optimizer="sgd"), 3
+    result = gray.run(setting, seed, progress=False)
+    x, y = data.to_tensors(made_up["mnist"].train)
+    (x, y), valid = data.split(x, y, 12, torch.Generator().manual_seed(0))
+    net = models.mlp((5,), seed=seed)
+    optimizer = torch.optim.SGD(net.parameters(), lr=setting.learning_rate)
+    order, losses = torch.Generator().manual_seed(seed), []
+    for _ in range(2):
+        for chosen in torch.randperm(132, generator=order).split(128):
+            xb = data.random_crop(data.random_flip(x[chosen], order), 1, order)
+            loss = F.cross_entropy(net(xb), y[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    images = {"train": (x, y), "valid": valid, "test": data.to_tensors(made_up["mnist"].test)}
+    assert_measures(result, net, images, losses, [128, 4])
+
+
+def test_the_network_of_1998_gets_its_frame_and_its_loss(made_up):
+    setting = tiny_gray(network="lenet5_1998", model={}, normalized=False, epochs=1)
+    images = gray.prepare(setting, "full")
+    for x, _ in images.values():
+        assert x.shape[1:] == (1, 32, 32)
+        assert x[..., :2, :].unique().tolist() == pytest.approx([-0.1])
+    result = gray.run(setting, seed=0, progress=False)
+    x, y = images["train"]
+    chosen = torch.randperm(132, generator=torch.Generator().manual_seed(0))[:128]
+    first = models.map_criterion(models.lenet5_1998(seed=0)(x[chosen]), y[chosen], j=10)
+    assert result["first_losses"][0] == pytest.approx(first.item(), rel=1e-4)
+    for moved in (gray.shifted(x, 0, 3), gray.shift(x, torch.Generator().manual_seed(0))):
+        assert moved[..., 0].unique().tolist() == pytest.approx([-0.1])  # background, not 0
+    assert len(result["shifted_test_accuracy"]) == 5
+
+
 def color_loop(net, images, setting, seed):
     """Train as `experiments.color` should, written out; give the losses."""
     x, y = images["train"]

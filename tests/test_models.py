@@ -29,6 +29,13 @@ NETWORKS = {
         "Linear(84, 26)",
         61_706 + 2 * 6 * 25 + 16 * 85,
     ),
+    "lenet with batch norm": (
+        models.lenet(batch_norm=True),
+        f"Conv2d(1, 6, 5, padding=2, bias=False) BatchNorm2d(6) ReLU() {POOL} "
+        f"Conv2d(6, 16, 5, bias=False) BatchNorm2d(16) ReLU() {POOL} Flatten() "
+        "Linear(400, 120) ReLU() Linear(120, 84) ReLU() Linear(84, 10)",
+        61_706 + 22,
+    ),
     "deep": (
         models.deep(),
         f"Conv2d(1, 16, 3, padding=1) ReLU() Conv2d(16, 16, 3, padding=1) ReLU() {POOL} "
@@ -98,7 +105,8 @@ def test_each_network_has_these_layers(name):
         (models.lenet, {"in_channels": 3, "classes": 7}),
     ]
     + [(models.lenet, {"activation": name}) for name in models.ACTIVATIONS]
-    + [(models.lenet, {"pooling": name}) for name in models.POOLINGS],
+    + [(models.lenet, {"pooling": name}) for name in models.POOLINGS]
+    + [(models.lenet, {"batch_norm": True})],
 )
 def test_both_libraries_give_the_same_logits_from_the_same_weights(make, arguments):
     theirs, ours = make(seed=0, **arguments).eval(), make(nn=numpy_nn, **arguments).eval()

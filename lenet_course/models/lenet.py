@@ -9,7 +9,16 @@ ACTIVATIONS = {"relu": "ReLU", "sigmoid": "Sigmoid", "tanh": "Tanh"}
 POOLINGS = {"max": "MaxPool2d", "average": "AvgPool2d"}
 
 
-def lenet(in_channels=1, classes=10, activation="relu", pooling="max", seed=None, *, nn=torch.nn):
+def lenet(
+    in_channels=1,
+    classes=10,
+    activation="relu",
+    pooling="max",
+    seed=None,
+    *,
+    batch_norm=False,
+    nn=torch.nn,
+):
     """LeNet for 28×28 images: 6 and 16 feature maps, then 120, 84 and `classes` units.
 
     With the defaults it has 61,706 parameters. The plan is that of LeCun, Bottou, Bengio, Haffner
@@ -26,6 +35,8 @@ def lenet(in_channels=1, classes=10, activation="relu", pooling="max", seed=None
     pooling : {"max", "average"}
         How each 2×2 window is reduced to one number.
     seed : int, optional
+    batch_norm : bool
+        Normalize after each convolution, which then has no bias of its own: 22 parameters more.
     nn : module
         ``torch.nn`` or ``lenet_course.scratch.nn``.
 
@@ -38,15 +49,17 @@ def lenet(in_channels=1, classes=10, activation="relu", pooling="max", seed=None
     classes = whole_number("classes", classes)
     act = getattr(nn, choose("activation", activation, ACTIVATIONS))
     pool = getattr(nn, choose("pooling", pooling, POOLINGS))
+
+    def block(channels, maps, padding):
+        norm = [nn.BatchNorm2d(maps)] if batch_norm else []
+        conv = nn.Conv2d(channels, maps, kernel_size=5, padding=padding, bias=not batch_norm)
+        return [conv, *norm, act(), pool(kernel_size=2)]
+
     return seeded(
         seed,
         lambda: nn.Sequential(
-            nn.Conv2d(in_channels, 6, kernel_size=5, padding=2),
-            act(),
-            pool(kernel_size=2),
-            nn.Conv2d(6, 16, kernel_size=5),
-            act(),
-            pool(kernel_size=2),
+            *block(in_channels, 6, padding=2),
+            *block(6, 16, padding=0),
             nn.Flatten(),
             nn.Linear(16 * 5 * 5, 120),
             act(),
