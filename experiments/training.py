@@ -6,6 +6,8 @@ network; its setting tells the rest: ``epochs``, ``batch_size``, ``optimizer``, 
 trained by another loss than cross-entropy is measured by it, too.
 """
 
+import math
+
 import torch
 from torch import nn
 
@@ -90,7 +92,8 @@ def measure(net, history, images, setting, loss_function=None):
     if setting.patience is None:
         for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
             if name.partition("_")[0] in images:
-                result[name] = getattr(history, name)
+                curve = getattr(history, name)  # it is shorter if the loss was no longer finite
+                result[name] = curve + [math.nan] * (setting.epochs - len(curve))
     for name, (x, y) in images.items():
         loss, accuracy = train.evaluate(net, data.batches(x, y, 1000), loss_function)
         result |= {f"final_{name}_loss": loss, f"final_{name}_accuracy": accuracy}

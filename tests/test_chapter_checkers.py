@@ -17,10 +17,13 @@ from lenet_course.chapters import (
     fashion_mnist,
     images,
     lenet,
+    many_machines,
+    mlp_or_cnn,
     mnist,
     output_size,
     pooling,
     scores,
+    watching_training,
 )
 from lenet_course.checks import CheckFailed
 
@@ -262,6 +265,40 @@ TRIED[mnist.check_accuracy] = [
 ]
 
 
+def whole_mean(means, sizes):
+    return np.dot(means, sizes) / np.sum(sizes)
+
+
+TRIED[many_machines.check_whole_mean] = [
+    (whole_mean, "all 4 cases agree"),
+    (lambda means, sizes: np.mean(means), "case 2 of 4.*weigh each mean"),
+    (lambda means, sizes: np.dot(means, sizes), "case 1 of 4"),
+    (lambda means, sizes: np.dot(means, sizes) / len(sizes) / sizes[0], "case 2 of 4"),
+    (lambda means, sizes: np.average(means, weights=np.sign(sizes)), "case 2 of 4"),
+]
+
+
+def split_epoch(order, batch_size, K):
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return [[batch[k::K] for k in range(K)] for batch in batches]
+
+
+TRIED[many_machines.check_shares] = [
+    (split_epoch, "every image once"),
+    (lambda *given: np.split(*given), r"raised \w+Error"),
+    (lambda order, size, K: split_epoch(order, size, 1), "each step needs 2 shares"),
+    (lambda order, size, K: split_epoch(order[: len(order) // size * size], size, K), "never"),
+    (lambda order, size, K: split_epoch(order + order[: -10 % 4], size, K), r"twice \[\d"),
+    (lambda order, size, K: split_epoch(sorted(order), size, K), "make up one batch"),
+    (
+        lambda order, size, K: [
+            [batch[0] + batch[1], *([[]] * (K - 1))] for batch in split_epoch(order, size, 2)
+        ],
+        "no share may be longer",
+    ),
+]
+
+
 def confusion_matrix(y, predicted, classes):
     counts = np.zeros((classes, classes), dtype=int)
     np.add.at(counts, (y, predicted), 1)
@@ -274,6 +311,69 @@ TRIED[mnist.check_confusion_matrix] = [
     (lambda y, p, classes: confusion_matrix(y, p, classes) / len(y), "case 1 .*it is 0.333"),
     (lambda y, p, classes: confusion_matrix(y, p, classes) > 0, "case 2 of 3.*counts twice"),
     (lambda y, p, _: confusion_matrix(y, p, max(*y, *p) + 1), "case 3 of 3.*their column"),
+]
+
+
+def weight_counts(C, H, W, C_out, K, lost=1, through=True):
+    places = (H - K + lost) * (W - K + lost)
+    window = K * K * (C if through else 1)
+    return C_out * places * C * H * W, C_out * places * window, C_out * window
+
+
+TRIED[mlp_or_cnn.check_weight_counts] = [
+    (weight_counts, "all 5 cases agree"),
+    (lambda *sizes: weight_counts(*sizes)[::-1], "case 1 .*4 outputs on 4 pixels"),
+    (lambda *sizes: weight_counts(*sizes, lost=0), "case 1 .*4 outputs on 4 pixels"),
+    (lambda C, H, W, C_out, K: weight_counts(C, H + K - 1, W + K - 1, C_out, K), "case 2 .*places"),
+    (lambda C, H, W, C_out, K: weight_counts(C, H, W, 1, K), "case 3 .*6 maps"),
+    (lambda *sizes: weight_counts(*sizes, through=False), "case 4 .*all channels"),
+    (
+        lambda C, H, W, C_out, K: weight_counts(C, H, W if H < 14 else H, C_out, K),
+        "case 5 .*height and width",
+    ),
+    (lambda C, H, W, C_out, K: weight_counts(C, H, H, C_out, K), "case 1 .*4 outputs on 4 pixels"),
+]
+
+
+def restored(x, order):
+    return x.reshape(len(x), -1)[:, np.argsort(order)].reshape(x.shape)
+
+
+TRIED[mlp_or_cnn.check_restored] = [
+    (restored, "all 4 cases agree"),
+    (lambda x, order: restored(x, np.argsort(order)), "case 1 .*send it back"),
+    (lambda x, order: x, "case 1 .*send it back"),
+    (lambda x, order: restored(x, order).reshape(len(x), -1), "case 1 .*shape"),
+    (lambda x, order: restored(x, order) if len(x) == 1 else x[:1], "case 2 .*shape of x_mixed"),
+    (lambda x, order: restored(x[:2], order), "case 3 .*all images"),
+    (
+        lambda x, order: restored(x, order) if x.shape[1] == 1 else x,
+        "case 4 .*the channels were mixed",
+    ),
+]
+
+
+def convolution_matrix(weight, H, W, stride, across=None, step=None, full=False):
+    KH, KW = weight.shape
+    row_length = across or W
+    OH, OW = (H - KH) // stride + 1, (W - KW) // stride + 1
+    if full:
+        OH, OW = -(-(H - KH + 1) // stride), OW + 1
+    matrix = np.zeros((OH * OW, H * W + 50))
+    for n, (i, j, kh, kw) in enumerate(np.ndindex(OH, OW, KH, KW)):
+        place = (i * (step or stride) + kh) * row_length + j * (step or stride) + kw
+        matrix[n // (KH * KW), place] = weight[kh, kw]
+    return matrix[:, : H * W]
+
+
+TRIED[mlp_or_cnn.check_convolution_matrix] = [
+    (convolution_matrix, "all 6 cases agree"),
+    (lambda *a: convolution_matrix(*a).T, "case 2 .*row 1 is the window"),
+    (lambda weight, H, W, s: convolution_matrix(weight[::-1, ::-1], H, W, s), "case 2 .*row 1"),
+    (lambda *a: convolution_matrix(*a, across=a[1]), "case 3 .*W places further"),
+    (lambda weight, H, W, s: convolution_matrix(weight[:2, :2], H, W, s), "case 4 .*KH and KW"),
+    (lambda *a: convolution_matrix(*a, step=1), "case 5 .*`stride` pixels further"),
+    (lambda *a: convolution_matrix(*a, full=a[1] == 7), "case 6 .*last window that fits"),
 ]
 
 
@@ -352,6 +452,33 @@ TRIED[comparing.check_mcnemar] = [
         lambda a, b: chi2.sf((a - b) ** 2 / (a + b), 1) if a + b > 50 else min(1, 2 * tail(a, b)),
         "case 6 .*an approximation is not enough",
     ),
+]
+
+
+def gradients(w1, w2, sine=-1.0, product=1.0, ways=1.0, swapped=False):
+    u = w1 * w2
+    factors = (w1, w2) if swapped else (w2, w1)
+    slopes = [sine * np.sin(u) * product * factor for factor in factors]
+    return np.array([np.cos(u) + w1, slopes[0] + ways, slopes[1]])
+
+
+TRIED[watching_training.check_gradients] = [
+    (gradients, "all 4 cases agree"),
+    (lambda a, b: gradients(a, b, ways=0), "case 1 .*sum's own way"),
+    (lambda a, b: gradients(a, b, sine=1), "case 3 .*minus the sine"),
+    (lambda a, b: gradients(a, b, swapped=True), "case 3 "),
+    (lambda a, b: gradients(a, b)[1:], "case 1 .*shape"),
+    (lambda a, b: gradients(np.round(a), b), "case 4 "),
+]
+TRIED[watching_training.check_dead_share] = [
+    (lambda outputs: (outputs == 0).all(axis=0).mean(), "all 5 cases agree"),
+    (lambda outputs: (outputs == 0).mean(), "case 1 .*one of the two images"),
+    (lambda outputs: (outputs == 0).any(axis=0).mean(), "case 1 "),
+    (lambda outputs: (outputs == 0).all(axis=1).mean(), "case 2 .*three units|case 1 "),
+    (lambda outputs: (outputs[-1] == 0).mean(), "case 1 "),
+    (lambda outputs: (outputs[:2] == 0).all(axis=0).mean(), "case 3 .*two images of three"),
+    (lambda outputs: (outputs < 1e-6).all(axis=0).mean(), "case 4 .*small number"),
+    (lambda outputs: (outputs == 0).all(axis=0).sum(), "case 1 "),
 ]
 
 

@@ -1,7 +1,10 @@
 """What the drawings of one chapter show is read back from the axes."""
 
+import math
+
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
@@ -11,11 +14,15 @@ from lenet_course.chapters import (
     comparing,
     convolution,
     fashion_mnist,
+    first_look,
     lenet,
+    many_machines,
+    mlp_or_cnn,
     mnist,
     optimizers,
     output_size,
     overfitting,
+    watching_training,
 )
 
 
@@ -38,6 +45,78 @@ def cells(ax, **properties):
 
 def colored(ax, color):
     return cells(ax, facecolor=to_rgba(color))
+
+
+# A first look
+
+
+def stages():
+    """A network of 28 pixels, 6 and 16 maps, 4 units and 3 scores."""
+    rng = np.random.default_rng(1)
+    sizes = {"in": (1, 28, 28), "a": (6, 28, 28), "b": (16, 5, 5), "c": (4,)}
+    numbers = {label: rng.random(size) for label, size in sizes.items()}
+    return numbers | {"c": np.array([1.0, 2, 0, 4]), "out": np.array([-0.26, 7, 1])}
+
+
+def test_anatomy_draws_each_number_at_one_scale(ax):
+    drawn = stages()
+    assert first_look.anatomy(ax, drawn, (4, 12), np.ones(4)) is ax
+    expected = [*drawn["in"], *drawn["a"], *drawn["b"], drawn["c"][None]]
+    for image, numbers in zip(ax.images, expected, strict=True):
+        np.testing.assert_array_equal(image.get_array(), numbers)
+    extents = np.array([image.get_extent() for image in ax.images])  # left, right, bottom, top
+    widths, heights = extents[:, 1] - extents[:, 0], extents[:, 2] - extents[:, 3]
+    np.testing.assert_allclose(widths, [28] * 7 + [5] * 16 + [178])
+    np.testing.assert_allclose(heights, [28] * 7 + [5] * 17)
+    assert (extents[1:7, 0] == np.arange(6) * 30).all()
+    assert extents[0, 0] == extents[4, 0]  # the image stands above a map of its own size
+    limits = [image.get_clim()[1] for image in ax.images]
+    assert len(set(limits[1:7])) == 1, "all maps of a stage have one scale"
+    assert limits[1] == drawn["a"].max()
+    assert words(ax)[:3] == ["in", "one neuron sees\n5×5 pixels", "a"]
+    assert {"hidden layers", "out", "\N{MINUS SIGN}0.3", "7.0"} < set(words(ax))
+
+
+def test_anatomy_leads_the_neuron_to_its_place_and_the_weights_to_the_highest_score(ax):
+    first_look.anatomy(ax, stages(), (4, 12), np.array([3.0, -1, 5, 0.25]))
+    left, below = ax.images[4].get_extent()[0], ax.images[4].get_extent()[3]
+    frame, place, *boxes = ax.patches
+    assert frame.get_bbox().bounds == (left + 12, 4, 5, 5)
+    assert place.get_bbox().bounds == (left + 14, below + 6, 1, 1)
+    best = [box for box in boxes if box.get_facecolor() == to_rgba("C1")]
+    assert best == [boxes[1]]
+    (lines,) = ax.collections
+    ends = np.array(lines.get_segments())[:, 1]
+    middle = best[0].get_x() + best[0].get_width() / 2
+    np.testing.assert_allclose(ends, [(middle, best[0].get_y())] * 4)
+    added = [3, -2, 0, 1]  # weight times number
+    colors = [to_rgba("C3" if amount > 0 else "C0") for amount in added]
+    np.testing.assert_allclose(lines.get_colors(), colors)
+    np.testing.assert_allclose(lines.get_linewidths(), 0.4 + np.abs(added))
+
+
+def test_anatomy_needs_a_weight_for_each_number(ax):
+    with pytest.raises(ValueError, match=r"4 numbers need as many weights, got \(3,\)"):
+        first_look.anatomy(ax, stages(), (4, 12), np.ones(3))
+
+
+def test_neuron_multiplies_each_pixel_by_its_weight(draw):
+    axes, pixels = draw(1, 3), np.array([[0, 1.0], [0.5, 0.25]])
+    weight = np.array([[9, -2.0], [4, 0]])
+    assert first_look.neuron(axes, pixels, weight) is axes
+    drawn = [ax.images[0].get_array() for ax in axes]
+    np.testing.assert_array_equal(drawn, [pixels, weight, [[0, -2], [2, 0]]])
+    assert [ax.images[0].get_clim() for ax in axes] == [(0, 1), (-9, 9), (-9, 9)]
+    assert [words(ax) for ax in axes] == [["×"], ["="], []]
+    with pytest.raises(ValueError, match=r"\(2, 2\) and weights \(3, 2\) need one shape"):
+        first_look.neuron(axes, pixels, np.ones((3, 2)))
+
+
+def test_given_answers_has_a_row_for_each_digit(ax):
+    assert first_look.given_answers(ax, [0, 0, 0, 0, 7], [0, 0, 0, 3, 9]) is ax
+    shares = ax.images[0].get_array()
+    assert (shares[0, 0], shares[0, 3], shares[7, 9], shares.sum()) == (0.75, 0.25, 1, 2)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("answer", "true digit")
 
 
 # How big is the output?
@@ -194,6 +273,22 @@ def test_descent_reads_columns_as_across_and_rows_as_up(ax):
             assert np.ptp(line[:, 1]) == pytest.approx(0)
 
 
+# MLP or CNN?
+
+
+def test_estimate_lines_go_through_the_values_in_their_intervals(ax):
+    lines = {"LeNet": [(0.5, 0.4, 0.8), (0.6, 0.5, 0.7)], "MLP": [(0.1, 0.1, 0.1), (0.2, 0, 1)]}
+    made = {name: [compare.Estimate(*numbers) for numbers in row] for name, row in lines.items()}
+    assert mlp_or_cnn.estimate_lines(ax, [1, 10], made) is ax
+    assert ax.get_legend_handles_labels()[1] == ["LeNet", "MLP"]
+    for container, row in zip(ax.containers, lines.values(), strict=True):
+        values, _, (bars,) = container
+        assert values.get_xydata().tolist() == [[1, row[0][0]], [10, row[1][0]]]
+        ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+        np.testing.assert_allclose(ends, [estimate[1:] for estimate in row])
+    assert ax.yaxis.get_major_formatter()(0.5) == "50%"
+
+
 # LeNet, on MNIST, and overfitting
 
 
@@ -271,7 +366,136 @@ def test_intervals_of_differences_are_in_points(ax, line, label):
     assert len(ax.get_yticks()) == 0
 
 
+# Many machines
+
+
+def test_ring_states_fill_what_is_the_sum_and_frame_what_is_sent(draw):
+    start = np.array([[1, 2], [10, 20]])
+    half, end = np.array([[1, 22], [11, 20]]), np.array([[11, 22], [11, 22]])
+    axes = draw(1, 3)
+    assert many_machines.ring_states(axes, [start, half, end], [0, 1, 2]) is axes
+    assert [words(ax) for ax in axes] == [
+        ["1", "2", "10", "20"],
+        ["1", "22", "11", "20"],
+        ["11", "22", "11", "22"],
+    ]
+    filled = [[(round(x + 0.46), round(y + 0.46)) for x, y in corners(ax)] for ax in axes]
+    assert filled == [[], [(1, 0), (0, 1)], [(0, 0), (1, 0), (0, 1), (1, 1)]]
+    framed = [[p.get_xy() for p in ax.patches if not p.get_fill()] for ax in axes]
+    places = [[(round(x + 0.46), round(y + 0.46)) for x, y in frames] for frames in framed]
+    assert places == [[(0, 0), (1, 1)], [(1, 0), (0, 1)], []]
+    titles = [ax.get_title() for ax in axes]
+    assert titles == ["before the first step", "after 1 step", "after 2 steps"]
+
+
+def corners(ax):
+    orange = to_rgba("C1")
+    return [p.get_xy() for p in ax.patches if p.get_fill() and p.get_facecolor() == orange]
+
+
 NAN, LIMITS = [np.nan, np.nan], ((-1, 1), (-1, 1))
+
+
+# Watching training
+
+
+def toy(w1=math.pi, w2=0.0):
+    """Give an expression of two numbers, both twice in it, and the two."""
+    w1, w2 = (torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in (w1, w2))
+    return lambda: torch.cos(w1) * torch.sin(w2) + w1 * w2, (w1, w2)
+
+
+@pytest.mark.parametrize("at", [(math.pi, 0.0), (0.7, -1.3), (2.0, 5.0)])
+def test_a_record_holds_the_values_and_gradients_of_the_formulas(at):
+    compute, leaves = toy(*at)
+    w1, w2 = at
+    operations = watching_training.record(compute)
+    names = ["leaf", "leaf", "cos", "sin", "mul", "mul", "add"]
+    assert [op.name for op in operations] == names
+    w3, w4 = math.cos(w1), math.sin(w2)
+    values = [w1, w2, w3, w4, w3 * w4, w1 * w2, w3 * w4 + w1 * w2]
+    np.testing.assert_allclose([op.value for op in operations], values)
+    by_hand = [-math.sin(w1) * w4 + w2, w3 * math.cos(w2) + w1, w4, w3, 1, 1, 1]
+    np.testing.assert_allclose([op.gradient for op in operations], by_hand, atol=1e-12)
+    h = 1e-6
+    numerical = [
+        sum(sign * toy(*np.add(at, step))[0]().item() for sign, step in ((1, s), (-1, -s)))
+        / (2 * h)
+        for s in (np.array([h, 0]), np.array([0, h]))
+    ]
+    np.testing.assert_allclose([op.gradient for op in operations[:2]], numerical, atol=1e-6)
+    assert [op.gradient for op in operations[:2]] == [leaf.grad for leaf in leaves]
+    places = {op: i for i, op in enumerate(operations, start=1)}
+    inputs = [[places[i] for i in op.inputs] for op in operations]
+    assert inputs == [[], [], [1], [2], [3, 4], [1, 2], [5, 6]]
+
+
+def test_a_record_of_a_network_holds_each_layer_and_each_parameter():
+    torch_nn = torch.nn
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = torch_nn.Sequential(
+            torch_nn.Conv2d(1, 2, 3), torch_nn.ReLU(), torch_nn.Flatten(), torch_nn.Linear(8, 3)
+        )
+        x, y = torch.randn(5, 1, 4, 4), torch.tensor([0, 1, 2, 0, 1])
+    operations = watching_training.record(lambda: torch.nn.functional.cross_entropy(net(x), y))
+    chain = [op for op in operations if op.inputs]
+    assert [op.name for op in chain] == ["conv2d", "relu", "flatten", "linear", "cross_entropy"]
+    leaves = [op for op in operations if not op.inputs]
+    gradients = {tuple(op.value.shape): op.gradient for op in leaves}
+    assert len(leaves) == 4
+    for parameter in net.parameters():
+        assert torch.equal(gradients[tuple(parameter.shape)], parameter.grad)
+    # by hand: of the scores, and of what a ReLU lets through
+    scores = chain[3]
+    probabilities = scores.value.softmax(dim=1)
+    expected = (probabilities - torch.nn.functional.one_hot(y, 3)) / 5
+    torch.testing.assert_close(scores.gradient, expected)
+    conv, relu = chain[:2]
+    torch.testing.assert_close(conv.gradient, relu.gradient * (conv.value > 0))
+
+
+def test_an_expression_s_graph_shows_each_number_and_its_gradient(ax):
+    operations = watching_training.record(toy()[0])
+    assert watching_training.expression_graph(ax, operations) is ax
+    boxes = [words(ax)[i : i + 3] for i in range(0, 21, 3)]
+    assert boxes[0] == ["w1", "3.14", "gradient 0"]
+    assert boxes[1] == ["w2", "0", "gradient 2.14"]
+    assert ["w3 = cos(w1)", "−1", "gradient 0"] in boxes
+    assert ["w4 = sin(w2)", "0", "gradient −1"] in boxes
+    assert ["w7 = w5 + w6", "0", "gradient 1"] in boxes
+    assert len(ax.patches) == 7
+    assert sum(hasattr(text, "arrow_patch") for text in ax.texts) == 8
+    corners = np.array([patch.get_xy() for patch in ax.patches])
+    apart = abs(corners[:, None] - corners)
+    np.fill_diagonal(apart[..., 0], 9)
+    assert ((apart[..., 0] >= 1.4) | (apart[..., 1] >= 0.95)).all()  # no box on another
+
+
+def test_an_expression_s_graph_can_leave_the_gradients_out(ax):
+    watching_training.expression_graph(ax, watching_training.record(toy()[0]), gradients=False)
+    assert len(words(ax)) == 14
+    assert not any("gradient" in word for word in words(ax))
+
+
+def test_a_network_s_graph_shows_names_shapes_and_sizes(ax):
+    weight = torch.tensor([[3.0, 4.0]], requires_grad=True)
+    bias = torch.tensor([-5.0], requires_grad=True)
+    x = torch.tensor([[1.0, 1.0], [2.0, 2.0]])
+
+    def compute():
+        return torch.nn.functional.linear(x, weight, bias).relu().mean()
+
+    operations = watching_training.record(compute)
+    watching_training.network_graph(ax, operations, ["0.weight", "0.bias"])
+    said = words(ax)
+    # outputs 2 and 9, gradients a half each; 3 and 4 have the size 3.5, both gradients are 1.5
+    assert said[:3] == ["0.weight 1×2", "3.5", "2"]
+    assert said[3:6] == ["0.bias 1", "5", "1"]
+    assert said[6:9] == ["linear 1", "6.5", "0.5"]
+    assert [word.strip() for word in said[-3:]] == ["mean", "5.5", "1"]
+    lefts = {round(patch.get_x(), 2) for patch in ax.patches}
+    assert lefts == {-3.1, -0.95, 1.2}
 
 
 @pytest.mark.parametrize(

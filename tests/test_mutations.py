@@ -40,6 +40,7 @@ print(json.dumps(outcomes))
 """
 
 SCRATCH, FUNCTIONAL = "lenet_course/scratch", "lenet_course/scratch/functional.py"
+SEVERAL = "lenet_course/distributed/training.py"
 TRAIN, TENSORS = "lenet_course/train/fitting.py", "lenet_course/data/tensors.py"
 COMPARE = "lenet_course/compare.py"
 VGG, INCEPTION = "lenet_course/models/vgg.py", "lenet_course/models/inception.py"
@@ -55,6 +56,15 @@ COLOR_LOOP = "experiments.py::test_a_training_on_color_images_equals_the_loop_wr
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
 # By the test that must fail: the mistake, its file, and what is replaced by what.
 MISTAKES = {
+    "chapter_drawings.py::test_anatomy_leads_the_neuron_to_its_place_and_the_weights_to_the_"
+    "highest_score": [
+        (
+            "lines to the lowest score",
+            "lenet_course/chapters/first_look.py",
+            "ends[scores.argmax()]",
+            "ends[scores.argmin()]",
+        ),
+    ],
     "shapes.py::test_output_size_of_known_cases": [
         ("output size K - H + 1", "lenet_course/shapes.py", "// stride + 1", "// stride"),
     ],
@@ -146,7 +156,7 @@ MISTAKES = {
             "SGD(net.parameters()",
         ),
         ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
-        ("up for down", GRAY, "down, -down)", "-down, down)"),
+        ("gray moves in, not black", GRAY, ", value=x.min().item()", ""),
     ],
     COLOR_LOOP: [
         ("Nesterov's momentum left out", TRAINING, "nesterov=True", "nesterov=False"),
@@ -169,7 +179,12 @@ MISTAKES = {
     ],
     NUMPY_LOOP: [
         ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
-        ("no schedule in NumPy", NUMPY, "schedule.step()", "pass"),
+        (
+            "no schedule in NumPy",
+            NUMPY,
+            "schedule.step()\n                yield",
+            "schedule.steps += 1\n                yield",
+        ),
         ("an order without the seed in NumPy", NUMPY, "().manual_seed(seed)", "().manual_seed(0)"),
         ("NumPy's evaluation in training mode", NUMPY, "net.eval()", "net.train()"),
     ],
@@ -214,6 +229,18 @@ MISTAKES = {
             TRAIN,
             "        self.steps += 1",
             "        self.optimizer.zero_grad()\n        self.steps += 1",
+        ),
+    ],
+    "distributed.py::test_together_the_processes_see_the_batches_of_one": [
+        ("every process takes the first share", SEVERAL, ")[self.rank].to", ")[0].to"),
+        ("every epoch in the same order", SEVERAL, "range(number + 1)", "range(1)"),
+    ],
+    "distributed.py::test_a_training_that_is_longer_goes_on_and_a_finished_one_stays": [
+        (
+            "a restart without the optimizer's memory",
+            SEVERAL,
+            'optimizer.load_state_dict(state["optimizer"])',
+            "pass",
         ),
     ],
     "runs.py::test_mean_and_standard_deviation_are_over_the_seeds": [
@@ -267,6 +294,15 @@ MISTAKES = {
             "self.seconds[self.first] / self.seconds[self.second]",
             "self.seconds[self.second] / self.seconds[self.first]",
         ),
+    ],
+    "watch.py::test_the_numbers_of_each_step_are_the_training_s": [
+        (
+            "update divided by the new weight",
+            "lenet_course/train/watch.py",
+            "norm() / before.norm()",
+            "norm() / weights[name].norm()",
+        ),
+        ("the rate of another step", "lenet_course/train/watch.py", "rate, step + 1", "rate, step"),
     ],
     "execute_notebooks.py::test_a_stored_notebook": [
         ("stderr is kept", "tools/execute_notebooks.py", 'out.get("name") != "stderr"', "True"),

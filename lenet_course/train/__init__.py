@@ -13,12 +13,14 @@ in NumPy in place of one in PyTorch.
 from lenet_course.train.evaluation import Evaluation, evaluate, predict
 from lenet_course.train.export import check_onnx, export_onnx, predict_onnx
 from lenet_course.train.fitting import History, Moment, best_device, fit, one_cycle
+from lenet_course.train.watch import TensorBoard
 from lenet_course.train.weights import load, save
 
 __all__ = [
     "Evaluation",
     "History",
     "Moment",
+    "TensorBoard",
     "best_device",
     "check_onnx",
     "evaluate",
