@@ -5,6 +5,8 @@ network; its setting tells the rest: ``epochs``, ``batch_size``, ``optimizer``, 
 ``learning_rate``, ``weight_decay``, ``label_smoothing`` and ``patience``.
 """
 
+import math
+
 import torch
 from torch import nn
 
@@ -80,7 +82,8 @@ def measure(net, history, images, setting):
     if setting.patience is None:
         for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
             if name.partition("_")[0] in images:
-                result[name] = getattr(history, name)
+                curve = getattr(history, name)  # it is shorter if the loss was no longer finite
+                result[name] = curve + [math.nan] * (setting.epochs - len(curve))
     for name, (x, y) in images.items():
         loss, accuracy = train.evaluate(net, data.batches(x, y, 1000))
         result |= {f"final_{name}_loss": loss, f"final_{name}_accuracy": accuracy}

@@ -16,6 +16,7 @@ from lenet_course.chapters import (
     convolution,
     images,
     lenet,
+    mlp_or_cnn,
     mnist,
     output_size,
     pooling,
@@ -273,6 +274,69 @@ TRIED[mnist.check_confusion_matrix] = [
     (lambda y, p, classes: confusion_matrix(y, p, classes) / len(y), "case 1 .*it is 0.333"),
     (lambda y, p, classes: confusion_matrix(y, p, classes) > 0, "case 2 of 3.*counts twice"),
     (lambda y, p, _: confusion_matrix(y, p, max(*y, *p) + 1), "case 3 of 3.*their column"),
+]
+
+
+def weight_counts(C, H, W, C_out, K, lost=1, through=True):
+    places = (H - K + lost) * (W - K + lost)
+    window = K * K * (C if through else 1)
+    return C_out * places * C * H * W, C_out * places * window, C_out * window
+
+
+TRIED[mlp_or_cnn.check_weight_counts] = [
+    (weight_counts, "all 5 cases agree"),
+    (lambda *sizes: weight_counts(*sizes)[::-1], "case 1 .*4 outputs on 4 pixels"),
+    (lambda *sizes: weight_counts(*sizes, lost=0), "case 1 .*4 outputs on 4 pixels"),
+    (lambda C, H, W, C_out, K: weight_counts(C, H + K - 1, W + K - 1, C_out, K), "case 2 .*places"),
+    (lambda C, H, W, C_out, K: weight_counts(C, H, W, 1, K), "case 3 .*6 maps"),
+    (lambda *sizes: weight_counts(*sizes, through=False), "case 4 .*all channels"),
+    (
+        lambda C, H, W, C_out, K: weight_counts(C, H, W if H < 14 else H, C_out, K),
+        "case 5 .*height and width",
+    ),
+    (lambda C, H, W, C_out, K: weight_counts(C, H, H, C_out, K), "case 1 .*4 outputs on 4 pixels"),
+]
+
+
+def restored(x, order):
+    return x.reshape(len(x), -1)[:, np.argsort(order)].reshape(x.shape)
+
+
+TRIED[mlp_or_cnn.check_restored] = [
+    (restored, "all 4 cases agree"),
+    (lambda x, order: restored(x, np.argsort(order)), "case 1 .*send it back"),
+    (lambda x, order: x, "case 1 .*send it back"),
+    (lambda x, order: restored(x, order).reshape(len(x), -1), "case 1 .*shape"),
+    (lambda x, order: restored(x, order) if len(x) == 1 else x[:1], "case 2 .*shape of x_mixed"),
+    (lambda x, order: restored(x[:2], order), "case 3 .*all images"),
+    (
+        lambda x, order: restored(x, order) if x.shape[1] == 1 else x,
+        "case 4 .*the channels were mixed",
+    ),
+]
+
+
+def convolution_matrix(weight, H, W, stride, across=None, step=None, full=False):
+    KH, KW = weight.shape
+    row_length = across or W
+    OH, OW = (H - KH) // stride + 1, (W - KW) // stride + 1
+    if full:
+        OH, OW = -(-(H - KH + 1) // stride), OW + 1
+    matrix = np.zeros((OH * OW, H * W + 50))
+    for n, (i, j, kh, kw) in enumerate(np.ndindex(OH, OW, KH, KW)):
+        place = (i * (step or stride) + kh) * row_length + j * (step or stride) + kw
+        matrix[n // (KH * KW), place] = weight[kh, kw]
+    return matrix[:, : H * W]
+
+
+TRIED[mlp_or_cnn.check_convolution_matrix] = [
+    (convolution_matrix, "all 6 cases agree"),
+    (lambda *a: convolution_matrix(*a).T, "case 2 .*row 1 is the window"),
+    (lambda weight, H, W, s: convolution_matrix(weight[::-1, ::-1], H, W, s), "case 2 .*row 1"),
+    (lambda *a: convolution_matrix(*a, across=a[1]), "case 3 .*W places further"),
+    (lambda weight, H, W, s: convolution_matrix(weight[:2, :2], H, W, s), "case 4 .*KH and KW"),
+    (lambda *a: convolution_matrix(*a, step=1), "case 5 .*`stride` pixels further"),
+    (lambda *a: convolution_matrix(*a, full=a[1] == 7), "case 6 .*last window that fits"),
 ]
 
 

@@ -10,7 +10,9 @@ from lenet_course.chapters import (
     backpropagation,
     comparing,
     convolution,
+    first_look,
     lenet,
+    mlp_or_cnn,
     mnist,
     optimizers,
     output_size,
@@ -37,6 +39,78 @@ def cells(ax, **properties):
 
 def colored(ax, color):
     return cells(ax, facecolor=to_rgba(color))
+
+
+# A first look
+
+
+def stages():
+    """A network of 28 pixels, 6 and 16 maps, 4 units and 3 scores."""
+    rng = np.random.default_rng(1)
+    sizes = {"in": (1, 28, 28), "a": (6, 28, 28), "b": (16, 5, 5), "c": (4,)}
+    numbers = {label: rng.random(size) for label, size in sizes.items()}
+    return numbers | {"c": np.array([1.0, 2, 0, 4]), "out": np.array([-0.26, 7, 1])}
+
+
+def test_anatomy_draws_each_number_at_one_scale(ax):
+    drawn = stages()
+    assert first_look.anatomy(ax, drawn, (4, 12), np.ones(4)) is ax
+    expected = [*drawn["in"], *drawn["a"], *drawn["b"], drawn["c"][None]]
+    for image, numbers in zip(ax.images, expected, strict=True):
+        np.testing.assert_array_equal(image.get_array(), numbers)
+    extents = np.array([image.get_extent() for image in ax.images])  # left, right, bottom, top
+    widths, heights = extents[:, 1] - extents[:, 0], extents[:, 2] - extents[:, 3]
+    np.testing.assert_allclose(widths, [28] * 7 + [5] * 16 + [178])
+    np.testing.assert_allclose(heights, [28] * 7 + [5] * 17)
+    assert (extents[1:7, 0] == np.arange(6) * 30).all()
+    assert extents[0, 0] == extents[4, 0]  # the image stands above a map of its own size
+    limits = [image.get_clim()[1] for image in ax.images]
+    assert len(set(limits[1:7])) == 1, "all maps of a stage have one scale"
+    assert limits[1] == drawn["a"].max()
+    assert words(ax)[:3] == ["in", "one neuron sees\n5×5 pixels", "a"]
+    assert {"hidden layers", "out", "\N{MINUS SIGN}0.3", "7.0"} < set(words(ax))
+
+
+def test_anatomy_leads_the_neuron_to_its_place_and_the_weights_to_the_highest_score(ax):
+    first_look.anatomy(ax, stages(), (4, 12), np.array([3.0, -1, 5, 0.25]))
+    left, below = ax.images[4].get_extent()[0], ax.images[4].get_extent()[3]
+    frame, place, *boxes = ax.patches
+    assert frame.get_bbox().bounds == (left + 12, 4, 5, 5)
+    assert place.get_bbox().bounds == (left + 14, below + 6, 1, 1)
+    best = [box for box in boxes if box.get_facecolor() == to_rgba("C1")]
+    assert best == [boxes[1]]
+    (lines,) = ax.collections
+    ends = np.array(lines.get_segments())[:, 1]
+    middle = best[0].get_x() + best[0].get_width() / 2
+    np.testing.assert_allclose(ends, [(middle, best[0].get_y())] * 4)
+    added = [3, -2, 0, 1]  # weight times number
+    colors = [to_rgba("C3" if amount > 0 else "C0") for amount in added]
+    np.testing.assert_allclose(lines.get_colors(), colors)
+    np.testing.assert_allclose(lines.get_linewidths(), 0.4 + np.abs(added))
+
+
+def test_anatomy_needs_a_weight_for_each_number(ax):
+    with pytest.raises(ValueError, match=r"4 numbers need as many weights, got \(3,\)"):
+        first_look.anatomy(ax, stages(), (4, 12), np.ones(3))
+
+
+def test_neuron_multiplies_each_pixel_by_its_weight(draw):
+    axes, pixels = draw(1, 3), np.array([[0, 1.0], [0.5, 0.25]])
+    weight = np.array([[9, -2.0], [4, 0]])
+    assert first_look.neuron(axes, pixels, weight) is axes
+    drawn = [ax.images[0].get_array() for ax in axes]
+    np.testing.assert_array_equal(drawn, [pixels, weight, [[0, -2], [2, 0]]])
+    assert [ax.images[0].get_clim() for ax in axes] == [(0, 1), (-9, 9), (-9, 9)]
+    assert [words(ax) for ax in axes] == [["×"], ["="], []]
+    with pytest.raises(ValueError, match=r"\(2, 2\) and weights \(3, 2\) need one shape"):
+        first_look.neuron(axes, pixels, np.ones((3, 2)))
+
+
+def test_given_answers_has_a_row_for_each_digit(ax):
+    assert first_look.given_answers(ax, [0, 0, 0, 0, 7], [0, 0, 0, 3, 9]) is ax
+    shares = ax.images[0].get_array()
+    assert (shares[0, 0], shares[0, 3], shares[7, 9], shares.sum()) == (0.75, 0.25, 1, 2)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("answer", "true digit")
 
 
 # How big is the output?
@@ -191,6 +265,22 @@ def test_descent_reads_columns_as_across_and_rows_as_up(ax):
     for segments in ax.collections[0].allsegs:
         for line in segments:
             assert np.ptp(line[:, 1]) == pytest.approx(0)
+
+
+# MLP or CNN?
+
+
+def test_estimate_lines_go_through_the_values_in_their_intervals(ax):
+    lines = {"LeNet": [(0.5, 0.4, 0.8), (0.6, 0.5, 0.7)], "MLP": [(0.1, 0.1, 0.1), (0.2, 0, 1)]}
+    made = {name: [compare.Estimate(*numbers) for numbers in row] for name, row in lines.items()}
+    assert mlp_or_cnn.estimate_lines(ax, [1, 10], made) is ax
+    assert ax.get_legend_handles_labels()[1] == ["LeNet", "MLP"]
+    for container, row in zip(ax.containers, lines.values(), strict=True):
+        values, _, (bars,) = container
+        assert values.get_xydata().tolist() == [[1, row[0][0]], [10, row[1][0]]]
+        ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+        np.testing.assert_allclose(ends, [estimate[1:] for estimate in row])
+    assert ax.yaxis.get_major_formatter()(0.5) == "50%"
 
 
 # LeNet, on MNIST, and overfitting

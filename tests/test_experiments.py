@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import MISSING, asdict, fields, replace
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +18,8 @@ import torch
 from torch.nn import functional as F
 
 from experiments import __main__ as runner
-from experiments import cifar10, color, gray, numpy_mnist, store
-from experiments.settings import EXPERIMENTS, REMEDIES, UNDER_WAY
+from experiments import cifar10, color, gray, labels, numpy_mnist, store
+from experiments.settings import EXPERIMENTS, MLP_OR_CNN, MLP_OR_CNN_RATES, REMEDIES, UNDER_WAY
 from lenet_course import data, models, precision, runs, train
 from lenet_course.scratch import nn, optim
 
@@ -448,6 +448,16 @@ def test_a_remedy_changes_the_run(made_up, remedy):
     assert short(remedy)["final_test_loss"] != short("no remedy")["final_test_loss"]
 
 
+def test_a_loss_that_is_not_finite_leaves_curves_of_the_same_length(made_up):
+    setting = tiny(epochs=3, one_cycle=False, learning_rate=1e20)
+    with pytest.warns(UserWarning, match="so training stopped"):
+        result = cifar10.run(setting, seed=0, progress=False)
+    assert result["epochs"] < 3
+    for name in ("train_loss", "train_accuracy", "valid_loss", "valid_accuracy"):
+        assert len(result[name]) == 3
+        assert np.isnan(result[name][result["epochs"] :]).all()
+
+
 def test_early_stopping_ends_a_run_and_leaves_no_curves(made_up):
     setting = tiny(epochs=30, one_cycle=False, patience=2)
     result = cifar10.run(setting, seed=0, progress=False)
@@ -481,14 +491,18 @@ def stored(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_setting_is_stored_with_every_seed_and_how_it_was_made(name):
-    """A run from before the losses were kept says with what they were made up for."""
+    """A run from before the losses were kept says with what they were made up for.
+
+    A field of the setting that is younger than the run must have its default.
+    """
     _, settings, seeds = EXPERIMENTS[name]
     loaded = runs.load(runner.FOLDER / f"{name}.jsonl")
     stored_seeds = {setting: made.seeds for setting, made in loaded.items()}
     assert stored_seeds == dict.fromkeys(settings, tuple(seeds))
     for record in stored(name):
-        about = record["about"]
-        assert about["arguments"] == asdict(settings[record["setting"]])
+        about, setting = record["about"], settings[record["setting"]]
+        defaults = {f.name: f.default for f in fields(setting) if f.default is not MISSING}
+        assert defaults | about["arguments"] == asdict(setting)
         assert about.keys() >= {"command", "date", "processor", "python", "torch"}
         made = about.get("completed", about)
         assert made.keys() >= {"date", "commit", "processor", "python", "torch", "numpy"}
@@ -555,6 +569,24 @@ def test_stored_runs_begin_as_the_code_of_today_does(full_images, name):
         ratio = losses / record["result"]["first_losses"][: len(losses)]
         beyond = np.abs(ratio - 1) > tolerance(setting)[: len(losses)]
         assert not beyond.any(), f"{record['setting']}, seed {seed}: {ratio}"
+
+
+def test_mlp_and_cnn_have_the_best_of_the_rates_that_were_tried():
+    tried = runs.load(runner.FOLDER / "mlp_or_cnn_rates.jsonl")
+    for name, setting in MLP_OR_CNN.items():
+        accuracy = {
+            MLP_OR_CNN_RATES[one].learning_rate: made["final_valid_accuracy"][0]
+            for one, made in tried.items()
+            if one.startswith(f"{name}, rate")
+        }
+        assert len(accuracy) >= 3
+        assert accuracy[setting.learning_rate] == max(accuracy.values()), name
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
+def test_stored_labels_are_those_of_the_answers(full_images, name):
+    (record,) = (record for record in runs.records(labels.PATH) if record["setting"] == name)
+    assert record["result"] == labels.labels(name)
 
 
 @pytest.mark.parametrize("name", [name for name, made in EXPERIMENTS.items() if made[0] is color])

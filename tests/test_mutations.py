@@ -55,6 +55,15 @@ COLOR_LOOP = "experiments.py::test_a_training_on_color_images_equals_the_loop_wr
 NUMPY_LOOP = "experiments.py::test_a_training_in_numpy_equals_the_loop_written_out"
 # By the test that must fail: the mistake, its file, and what is replaced by what.
 MISTAKES = {
+    "chapter_drawings.py::test_anatomy_leads_the_neuron_to_its_place_and_the_weights_to_the_"
+    "highest_score": [
+        (
+            "lines to the lowest score",
+            "lenet_course/chapters/first_look.py",
+            "ends[scores.argmax()]",
+            "ends[scores.argmin()]",
+        ),
+    ],
     "shapes.py::test_output_size_of_known_cases": [
         ("output size K - H + 1", "lenet_course/shapes.py", "// stride + 1", "// stride"),
     ],
@@ -146,7 +155,7 @@ MISTAKES = {
             "SGD(net.parameters()",
         ),
         ("answers in another order", GRAY, "images[name][0]", "images[name][0].flip(0)"),
-        ("up for down", GRAY, "down, -down)", "-down, down)"),
+        ("gray moves in, not black", GRAY, ", value=x.min().item()", ""),
     ],
     COLOR_LOOP: [
         ("Nesterov's momentum left out", TRAINING, "nesterov=True", "nesterov=False"),
@@ -169,7 +178,12 @@ MISTAKES = {
     ],
     NUMPY_LOOP: [
         ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
-        ("no schedule in NumPy", NUMPY, "schedule.step()", "pass"),
+        (
+            "no schedule in NumPy",
+            NUMPY,
+            "schedule.step()\n                yield",
+            "schedule.steps += 1\n                yield",
+        ),
         ("an order without the seed in NumPy", NUMPY, "().manual_seed(seed)", "().manual_seed(0)"),
         ("NumPy's evaluation in training mode", NUMPY, "net.eval()", "net.train()"),
     ],
