@@ -61,9 +61,11 @@ lint: $(READY)  ## check the style of code and notebooks
 bench: $(READY)  ## measure speed, side by side in one run
 	$(BIN)/python -m benchmarks
 
-# One thread each, so that two experiments can run side by side on two cores.
+# One thread each, so that two experiments can run side by side on two cores; what tells how long
+# a training takes has the machine for itself (NAME=fast THREADS=2).
+THREADS ?= 1
 experiment: $(READY)  ## train what a chapter only draws, and store it (NAME=remedies; takes hours)
-	OMP_NUM_THREADS=1 $(BIN)/python -m experiments $(NAME)
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m experiments $(NAME)
 
 clean:  ## remove the built book, caches and the environment
 	rm -rf _build $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
