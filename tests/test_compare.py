@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -250,6 +250,7 @@ def rejected_step_by_step(p_values, level):
     return rejected
 
 
+@example([10, 40, 30], 100)  # 40 would be rejected at 0.05, were it not for 30 before it
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=8), st.integers(1, 400))
 def test_holm_is_his_rule_at_every_level(thousandths, level):
     p_values, level = np.array(thousandths) / 1000, level / 2003  # never on the edge

@@ -178,7 +178,7 @@ MISTAKES = {
         ("the narrowest axes of patches", RESNET, "axes.T.flip(0)", "axes.T"),
     ],
     NUMPY_LOOP: [
-        ("no zero_grad in NumPy", NUMPY, "optimizer.zero_grad()", "pass"),
+        ("no zero_grad in NumPy", NUMPY, "self.optimizer.zero_grad()", "pass"),
         (
             "no schedule in NumPy",
             NUMPY,
