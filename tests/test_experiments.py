@@ -581,9 +581,9 @@ def tolerance(setting):
     shuffling, with another seed, with an order that ignores it, or normalized twice, every run is
     at least 3 times beyond it. A schedule that never steps shows too late for this test; those
     that compare with loops written out catch it. The residual network at a rate of 1 differed by
-    up to 1e-4 at the sixth step, 2e-3 at the eighth and 5e-2 at the fifteenth. Plain SGD at the
-    high rates of chapters 34 and 52 stayed below 1e-4 for five steps and reached 3e-2 later; another
-    seed is beyond 1.8e-3 within the five.
+    up to 1e-4 at the sixth step, 2e-3 at the eighth and 5e-2 at the fifteenth. Plain SGD at its
+    high rates stayed below 1e-4 for five steps and reached 3e-2 later; another seed is beyond
+    1.8e-3 within the five.
     """
     if getattr(setting, "optimizer", None) == "sgd":
         return np.where(np.arange(store.FIRST) < 5, 5e-4, np.inf)
