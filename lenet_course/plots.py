@@ -254,6 +254,29 @@ def run_points(ax, results, quantity=None, half_widths=None, split=None):
     return ax
 
 
+def intervals(ax, estimates, line):
+    """Draw a row for each estimate, the first at the top: its value in a bar of its interval.
+
+    `estimates` maps names to objects with ``value``, ``low`` and ``high``, or is a list of those.
+    Through all rows goes a dashed line; bars that miss it are drawn in another color. With the
+    line at 0 they are differences, and the axis is in points.
+    """
+    named = isinstance(estimates, dict)
+    rows = list(estimates.values()) if named else list(estimates)
+    if not rows:
+        raise ValueError("there is no estimate to draw")
+    ax.axvline(line, color="0.4", linewidth=1, linestyle="--")
+    for place, (value, low, high) in enumerate((e.value, e.low, e.high) for e in rows):
+        color = "C0" if low <= line <= high else "C3"
+        ax.plot([low, high], [place, place], color=color)
+        ax.plot(value, place, "o" if color == "C0" else "s", color=color, markersize=5)
+    ax.set(yticks=range(len(rows)) if named else [], ylim=(len(rows) - 0.4, -0.6))
+    if named:
+        ax.set_yticklabels(list(estimates))
+    ax.xaxis.set_major_formatter(PercentFormatter(1, symbol="" if line == 0 else "%"))
+    return ax
+
+
 def _write(ax, numbers, colors):
     """Write each number in its cell, in a color of its own; NaN as a question mark."""
     for (row, column), number in np.ndenumerate(numbers):

@@ -11,7 +11,6 @@ from matplotlib.patches import Rectangle
 from lenet_course import compare
 from lenet_course.chapters import (
     backpropagation,
-    comparing,
     convolution,
     fashion_mnist,
     first_look,
@@ -335,37 +334,6 @@ def test_reliability_leaves_empty_bins_out_and_draws_the_diagonal_once(ax):
         np.testing.assert_allclose(line.get_xydata(), [[0.1, 0.2], [0.9, 0.8]])
 
 
-# Comparing two networks
-
-
-def bars(ax):
-    """List for each bar its ends, and whether it is drawn as one that misses the line."""
-    return [(*line.get_xdata(), line.get_color() == "C3") for line in ax.lines[1::2]]
-
-
-def test_intervals_mark_those_that_miss_the_line(ax):
-    estimates = {
-        "across": compare.Estimate(0.3, 0.1, 0.5),
-        "right of it": compare.Estimate(0.6, 0.41, 0.8),
-        "left of it": compare.Estimate(0.2, 0.1, 0.39),
-        "at the edge": compare.Estimate(0.2, 0.1, 0.4),
-    }
-    assert comparing.intervals(ax, estimates, line=0.4) is ax
-    assert set(ax.lines[0].get_xdata()) == {0.4}
-    assert bars(ax) == [(0.1, 0.5, False), (0.41, 0.8, True), (0.1, 0.39, True), (0.1, 0.4, False)]
-    assert [line.get_xdata()[0] for line in ax.lines[2::2]] == [0.3, 0.6, 0.2, 0.2]
-    assert [label.get_text() for label in ax.get_yticklabels()] == list(estimates)
-    assert [line.get_ydata()[0] for line in ax.lines[1::2]] == [0, 1, 2, 3]
-    assert ax.yaxis_inverted()
-
-
-@pytest.mark.parametrize(("line", "label"), [(0.4, "50%"), (0, "50")])
-def test_intervals_of_differences_are_in_points(ax, line, label):
-    comparing.intervals(ax, [compare.Estimate(0.3, 0, 1)] * 2, line)
-    assert ax.xaxis.get_major_formatter()(0.5).replace(".0", "") == label
-    assert len(ax.get_yticks()) == 0
-
-
 # Many machines
 
 
@@ -520,8 +488,6 @@ def test_a_network_s_graph_shows_names_shapes_and_sizes(ax):
         (lenet.feature_maps, [np.zeros((1, 6, 5, 5)), 6], r"shape \(C, H, W\)"),
         (lenet.feature_maps, [np.zeros(120), 20], r"shape \(C, H, W\)"),
         (lenet.feature_maps, [np.zeros((6, 5, 5)), 0], "at least 1 column"),
-        (comparing.intervals, [{}, 0], "no estimate to draw"),
-        (comparing.intervals, [[], 0], "no estimate to draw"),
         (mnist.step_losses, [{"a": [1, 2, 3, 4]}], "'a' has 4 steps, too few for means of 5"),
         (overfitting.reliability, [[0.1], [0.1, 0.2]], "one accuracy for each confidence"),
         (overfitting.reliability, [NAN, NAN], "at least one that is not nan"),
@@ -547,17 +513,6 @@ def test_first_steps_shows_the_loss_above_and_each_layers_gradient_below(draw):
         "linear 3": [1.0, 2.0, 3.0],
     }
     assert lower.get_yscale() == "log"
-
-
-def test_estimates_have_a_dot_and_an_interval_in_a_row_each(ax):
-    named = {"ReLU": compare.Estimate(0.05, 0.01, 0.08), "pooling": compare.Estimate(0, -0.1, 0.1)}
-    assert fashion_mnist.estimates(ax, named) is ax
-    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines]
-    assert drawn[:2] == [([0.01, 0.08], [0, 0]), ([0.05], [0])]
-    assert drawn[2:4] == [([-0.1, 0.1], [1, 1]), ([0], [1])]
-    assert drawn[4][0] == [0, 0]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["ReLU", "pooling"]
-    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row is at the top
 
 
 def test_nearest_finds_what_a_loop_over_all_distances_finds():

@@ -134,6 +134,40 @@ def assert_measures(result, net, images, losses, sizes, rel=1e-4, smoothing=0.0)
     assert result["train_loss"][0] == pytest.approx(first_epoch, rel=rel)
 
 
+def loop_by_hand(net, images, setting, seed, augment=None):
+    """Train as the experiments in PyTorch should, written out; give the losses."""
+    x, y = images["train"]
+    rate, decay = setting.learning_rate, setting.weight_decay
+    optimizer = {
+        "adamw": lambda p: torch.optim.AdamW(p, rate, weight_decay=decay),
+        "nesterov": lambda p: torch.optim.SGD(p, rate, 0.9, weight_decay=decay, nesterov=True),
+        "sgd": lambda p: torch.optim.SGD(p, rate),
+    }[setting.optimizer](net.parameters())
+    cycle = None
+    if setting.one_cycle and setting.optimizer != "sgd":
+        steps = setting.epochs * -(-len(y) // setting.batch_size)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, rate, steps, cycle_momentum=setting.optimizer == "adamw"
+        )
+    order, losses = torch.Generator().manual_seed(seed), []
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # dropout
+        for _ in range(setting.epochs):
+            net.train()
+            for chosen in torch.randperm(len(y), generator=order).split(setting.batch_size):
+                xb = augment(x[chosen], order) if augment else x[chosen]
+                smoothing = setting.label_smoothing
+                loss = F.cross_entropy(net(xb), y[chosen], label_smoothing=smoothing)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if cycle:
+                    cycle.step()
+                losses.append(loss.item())
+    net.eval()
+    return losses
+
+
 ALL_IN_ONE = {
     "augment": True,
     "label_smoothing": 0.1,
@@ -152,32 +186,14 @@ ALL_IN_ONE = {
     ids=["constant rate", "gray, one cycle, decay", "all in one"],
 )
 def test_a_training_equals_the_loop_written_out(made_up, setting):
-    seed, smoothing = 3, setting.label_smoothing
+    seed = 3
     result = cifar10.run(setting, seed, progress=False)
     _, images, _ = by_hand(made_up["cifar10"], setting, 0.1)
-    x, y = images["train"]
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
-    rate, steps = setting.learning_rate, setting.epochs * 2  # 250 images, 128 a batch
-    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=setting.weight_decay)
-    cycle = None
-    if setting.one_cycle:
-        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.3)
-    order, losses = torch.Generator().manual_seed(seed), []
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for _ in range(setting.epochs):
-            net.train()
-            for chosen in torch.randperm(250, generator=order).split(128):
-                xb = data.flip_and_crop(x[chosen], order) if setting.augment else x[chosen]
-                loss = F.cross_entropy(net(xb), y[chosen], label_smoothing=smoothing)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                if cycle:
-                    cycle.step()
-                losses.append(loss.item())
-    net.eval()
-    assert_measures(result, net, images, losses, [128, 122], smoothing=smoothing)
+    losses = loop_by_hand(
+        net, images, setting, seed, data.flip_and_crop if setting.augment else None
+    )
+    assert_measures(result, net, images, losses, [128, 122], smoothing=setting.label_smoothing)
     x, y = images["test"]
     right = net(x).argmax(1) == y
     by_class = [right[y == k].float().mean().item() for k in range(10)]
@@ -211,24 +227,6 @@ def test_a_training_in_numpy_equals_the_loop_written_out(made_up):
     assert_measures(result, logits, images, losses, [100, 20], rel=1e-6)
 
 
-def step_by_hand(net, images, setting, seed):
-    """Train in the order of the seed; give the losses."""
-    x, y = images["train"]
-    if setting.optimizer == "sgd":
-        optimizer = torch.optim.SGD(net.parameters(), lr=setting.learning_rate)
-    else:
-        optimizer = torch.optim.AdamW(net.parameters(), setting.learning_rate)
-    order, losses = torch.Generator().manual_seed(seed), []
-    for _ in range(setting.epochs):
-        for chosen in torch.randperm(len(y), generator=order).split(setting.batch_size):
-            loss = F.cross_entropy(net(x[chosen]), y[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-    return losses
-
-
 @pytest.mark.parametrize(
     "setting",
     [
@@ -247,7 +245,7 @@ def test_a_training_on_gray_images_equals_the_loop_written_out(made_up, setting)
         for layer in (net[1], net[3]):
             bound = (6 / (layer.in_features + layer.out_features)) ** 0.5
             torch.nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-    losses = step_by_hand(net, images, setting, seed)
+    losses = loop_by_hand(net, images, setting, seed)
     sizes = [setting.batch_size, 132 - setting.batch_size]
     assert_measures(result, net, images, losses, sizes)
     for name in ("valid", "test"):
@@ -271,17 +269,12 @@ def test_pixels_may_stay_as_they_are_and_be_flipped_and_shifted(made_up):
     x, y = data.to_tensors(made_up["mnist"].train)
     (x, y), valid = data.split(x, y, 12, torch.Generator().manual_seed(0))
     net = models.mlp((5,), seed=seed)
-    optimizer = torch.optim.SGD(net.parameters(), lr=setting.learning_rate)
-    order, losses = torch.Generator().manual_seed(seed), []
-    for _ in range(2):
-        for chosen in torch.randperm(132, generator=order).split(128):
-            xb = data.random_crop(data.random_flip(x[chosen], order), 1, order)
-            loss = F.cross_entropy(net(xb), y[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
     images = {"train": (x, y), "valid": valid, "test": data.to_tensors(made_up["mnist"].test)}
+
+    def augment(xb, order):
+        return data.random_crop(data.random_flip(xb, order), 1, order)
+
+    losses = loop_by_hand(net, images, setting, seed, augment)
     assert_measures(result, net, images, losses, [128, 4])
 
 
@@ -299,38 +292,6 @@ def test_the_network_of_1998_gets_its_frame_and_its_loss(made_up):
     for moved in (gray.shifted(x, 0, 3), gray.shift(x, torch.Generator().manual_seed(0))):
         assert moved[..., 0].unique().tolist() == pytest.approx([-0.1])  # background, not 0
     assert len(result["shifted_test_accuracy"]) == 5
-
-
-def color_loop(net, images, setting, seed):
-    """Train as `experiments.color` should, written out; give the losses."""
-    x, y = images["train"]
-    rate, decay = setting.learning_rate, setting.weight_decay
-    if setting.whitened:
-        models.whiten(net[0], x[:5000])
-    if setting.optimizer == "nesterov":
-        optimizer = torch.optim.SGD(net.parameters(), rate, 0.9, weight_decay=decay, nesterov=True)
-    else:
-        optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=decay)
-    cycle = None
-    if setting.one_cycle:
-        steps = setting.epochs * -(-len(y) // setting.batch_size)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, rate, steps, cycle_momentum=setting.optimizer == "adamw"
-        )
-    order, losses = torch.Generator().manual_seed(seed), []
-    for _ in range(setting.epochs):
-        net.train()
-        for chosen in torch.randperm(len(y), generator=order).split(setting.batch_size):
-            xb = data.flip_and_crop(x[chosen], order) if setting.augment else x[chosen]
-            loss = F.cross_entropy(net(xb), y[chosen], label_smoothing=setting.label_smoothing)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if cycle:
-                cycle.step()
-            losses.append(loss.item())
-    net.eval()
-    return losses
 
 
 @pytest.mark.parametrize(
@@ -354,7 +315,10 @@ def test_a_training_on_color_images_equals_the_loop_written_out(made_up, setting
             name: (x.to(memory_format=torch.channels_last), y) for name, (x, y) in images.items()
         }
         net.to(memory_format=torch.channels_last)
-    losses = color_loop(net, images, setting, seed)
+    if setting.whitened:
+        models.whiten(net[0], images["train"][0][:5000])
+    augment = data.flip_and_crop if setting.augment else None
+    losses = loop_by_hand(net, images, setting, seed, augment)
     assert_measures(result, net, images, losses, [128, 122], smoothing=setting.label_smoothing)
     for name in ("valid", "test"):
         x, _ = images[name]

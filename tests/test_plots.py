@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from lenet_course import plots
+from lenet_course import compare, plots
 from lenet_course.train import History
 
 
@@ -210,6 +210,34 @@ def test_run_points_of_one_quantity_without_bars(ax):
     assert not ax.patches
 
 
+def bars(ax):
+    """List for each bar its ends, and whether it is drawn as one that misses the line."""
+    return [(*line.get_xdata(), line.get_color() == "C3") for line in ax.lines[1::2]]
+
+
+def test_intervals_mark_those_that_miss_the_line(ax):
+    estimates = {
+        "across": compare.Estimate(0.3, 0.1, 0.5),
+        "right of it": compare.Estimate(0.6, 0.41, 0.8),
+        "left of it": compare.Estimate(0.2, 0.1, 0.39),
+        "at the edge": compare.Estimate(0.2, 0.1, 0.4),
+    }
+    assert plots.intervals(ax, estimates, line=0.4) is ax
+    assert set(ax.lines[0].get_xdata()) == {0.4}
+    assert bars(ax) == [(0.1, 0.5, False), (0.41, 0.8, True), (0.1, 0.39, True), (0.1, 0.4, False)]
+    assert [line.get_xdata()[0] for line in ax.lines[2::2]] == [0.3, 0.6, 0.2, 0.2]
+    assert row_labels(ax) == list(estimates)
+    assert [line.get_ydata()[0] for line in ax.lines[1::2]] == [0, 1, 2, 3]
+    assert ax.yaxis_inverted()
+
+
+@pytest.mark.parametrize(("line", "label"), [(0.4, "50%"), (0, "50")])
+def test_intervals_of_differences_are_in_points(ax, line, label):
+    plots.intervals(ax, [compare.Estimate(0.3, 0, 1)] * 2, line)
+    assert ax.xaxis.get_major_formatter()(0.5).replace(".0", "") == label
+    assert len(ax.get_yticks()) == 0
+
+
 @pytest.mark.parametrize(
     ("drawing", "given", "message"),
     [
@@ -231,6 +259,8 @@ def test_run_points_of_one_quantity_without_bars(ax):
         ("seed_band", [[1, 2], [[0.1, 0.2]]], r"at least two seeds, got \(1, 2\)"),
         ("seed_band", [[1, 2], [[0.1], [0.2]]], r"got \(2, 1\)"),
         ("run_points", [{"a": [0.9], "b": []}], "at least one run"),
+        ("intervals", [{}, 0], "no estimate to draw"),
+        ("intervals", [[], 0], "no estimate to draw"),
         (
             "run_points",
             [{"a": [0.9], "b": [0.8]}, None, [0.1]],

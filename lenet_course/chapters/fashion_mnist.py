@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
 
 from lenet_course.checks import Case, run_cases
 
@@ -24,19 +23,6 @@ def first_steps(axes, losses, sizes, names, classes=10):
     above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
     lower.legend(ncols=len(names), handlelength=1, columnspacing=1, **above)
     return axes
-
-
-def estimates(ax, named):
-    """Draw `Estimate`s, a row for each name: a dot, its 95 % interval, and a line at 0."""
-    places = np.arange(len(named))
-    for place, estimate in zip(places, named.values(), strict=True):
-        ax.plot([estimate.low, estimate.high], [place, place], color="C5", linewidth=6, alpha=0.4)
-        ax.plot(estimate.value, place, "o", color="C5")
-    ax.axvline(0, color="0.4", linestyle=":")
-    ax.set(yticks=places, yticklabels=list(named), ylim=(len(named) - 0.4, -0.6))
-    ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.grid(axis="x")
-    return ax
 
 
 def nearest(x, others):
