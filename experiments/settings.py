@@ -189,6 +189,14 @@ DEPTH_RATES = {
     for rate in RATES
 }
 
+# The rate that did best in DEPTH_RATES with two layers, and no worse than others with more.
+DEPTH_BEST = {"sigmoid": 0.2, "ReLU": 0.05, "ReLU and batch norm": 0.2}
+DEPTH = {
+    f"{name}, {layers} layers": depth_arm(name, layers, rate)
+    for layers in (8, 4, 2)
+    for name, rate in DEPTH_BEST.items()
+}
+
 DEPTH_KERNELS = {
     f"{name}, rate {rate}": depth(
         rate=rate, plan=3 * [*stage, POOL], inputs=512, kernel_size=size, batch_norm=True
@@ -362,6 +370,7 @@ UNDER_WAY = {
     "vgg16": (color, VGG16, range(1)),
     "vgg_notebook": (color, NOTEBOOK, range(1)),
     "depth_rates": (color, DEPTH_RATES, [100]),
+    "depth": (color, DEPTH, range(3)),
     "depth_kernels": (color, DEPTH_KERNELS, range(3)),
     "depth_branches": (color, DEPTH_BRANCHES, range(3)),
     "depth_residual": (color, DEPTH_RESIDUAL, range(3)),

@@ -7,6 +7,7 @@ from math import comb
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binomtest, chi2
 
 from lenet_course import chapters, scratch, shapes
@@ -14,6 +15,7 @@ from lenet_course.chapters import (
     backpropagation,
     comparing,
     convolution,
+    deeper_networks,
     fashion_mnist,
     images,
     lenet,
@@ -332,6 +334,63 @@ TRIED[mlp_or_cnn.check_weight_counts] = [
         "case 5 .*height and width",
     ),
     (lambda C, H, W, C_out, K: weight_counts(C, H, H, C_out, K), "case 1 .*4 outputs on 4 pixels"),
+]
+
+
+def classifier_inputs(plan, size, halve=lambda n: n // 2, maps=3):
+    for step in plan:
+        if step == "pool":
+            size = halve(size)
+        else:
+            maps = step
+    return int(maps * size * size)
+
+
+TRIED[deeper_networks.check_classifier_inputs] = [
+    (classifier_inputs, "all 7 cases agree"),
+    (
+        lambda plan, size: classifier_inputs(plan, size - 2 * (len(plan) - plan.count("pool"))),
+        "case 1 .*keeps the size",
+    ),
+    (lambda plan, size: classifier_inputs(plan, size, lambda n: n / 2**0.5), "case 2 .*both"),
+    (lambda plan, size: classifier_inputs(plan, size, lambda n: n), "case 2 .*both"),
+    (
+        lambda plan, size: plan[0] * classifier_inputs(["pool"] * plan.count("pool"), size) // 3,
+        "case 3 .*last convolution",
+    ),
+    (lambda plan, size: classifier_inputs(plan, size, lambda n: n / 2), "case 4 .*no partner"),
+    (lambda plan, size: classifier_inputs(plan, size, maps=1), "case 5 .*three channels"),
+    (lambda plan, size: min(classifier_inputs(plan, size), 511), "case 6 .*VGG16"),
+    (lambda plan, size: min(classifier_inputs(plan, size), 512), "case 7 .*2×2 of each"),
+]
+
+
+TRIED[deeper_networks.check_bottleneck_weights] = [
+    (lambda C: C * (C // 4) * 2 + 9 * (C // 4) ** 2, "all 3 cases agree"),
+    (lambda C: C * C // 4 + 9 * C * C // 16, "case 1 .*4 . 9 . 4"),
+    (lambda C: C * C // 2 + 9 * (C // 4), "case 2 .*each pair"),
+    (lambda C: 2 * C + 9 * (C // 4) ** 2 + (8 * (C - 4)), "case 2 .*each pair|case 3 .*C/4"),
+]
+
+
+def same(maps, weight=1.0, bias=False, kernel_size=3, across=False):
+    conv = torch.nn.Conv2d(maps, maps, kernel_size, padding=kernel_size // 2, bias=bias)
+    with torch.no_grad():
+        conv.weight.zero_()
+        for k in range(maps):
+            from_map = (k + 1) % maps if across else k
+            conv.weight[k, from_map, kernel_size // 2, kernel_size // 2] = weight
+    return conv
+
+
+TRIED[deeper_networks.check_identity_convolution] = [
+    (same, "all 2 cases agree"),
+    (lambda maps: same(maps).weight, "return an nn.Conv2d"),
+    (lambda maps: same(maps, kernel_size=5), "3×3 kernel"),
+    (lambda maps: same(maps, weight=2.0), "case 1 .*weight in the middle"),
+    (lambda maps: torch.nn.Conv2d(maps, maps, 3), "case 1 .*returned shape"),
+    (lambda maps: same(maps, across=True), "case 2 .*map k alone"),
+    (lambda maps: same(maps, bias=maps > 1), "case 2 .*a bias must be 0"),
 ]
 
 

@@ -8,10 +8,11 @@ import torch
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from lenet_course import compare
+from lenet_course import compare, models
 from lenet_course.chapters import (
     backpropagation,
     convolution,
+    deeper_networks,
     fashion_mnist,
     first_look,
     lenet,
@@ -523,3 +524,38 @@ def test_nearest_finds_what_a_loop_over_all_distances_finds():
         by_hand = [np.sqrt(((image - other) ** 2).sum()) for other in others]
         assert number == np.argmin(by_hand)
         assert distance == pytest.approx(min(by_hand))
+
+
+# Deeper networks
+
+
+def test_inception_block_leads_every_branch_from_the_maps_in_to_the_maps_out(ax):
+    deeper_networks.inception_block(ax, maps=32, narrow=4)
+    shown = words(ax)
+    assert shown[:2] == ["32 maps in", "32 maps out"]
+    assert shown.count("1×1\n4 maps") == 2  # before the large kernels
+    assert shown.count("1×1\n8 maps") == 2
+    assert {"3×3\n8 maps", "5×5\n8 maps", "pooling\n3×3"} < set(shown)
+    starts = [text.xyann for text in ax.texts if not text.get_text()]
+    assert len(starts) == 7 + 4  # an arrow into each box, and one out of each branch
+
+
+def test_residual_block_leads_past_two_convolutions(ax):
+    deeper_networks.residual_block(ax)
+    assert words(ax)[:6] == ["x", "conv", "ReLU", "conv", "+", "ReLU"]
+    x, plus = (next(t.get_position()[0] for t in ax.texts if t.get_text() == w) for w in "x+")
+    assert [(a.xyann[0], a.xy[0]) for a in ax.texts if not a.get_text()][-1] == (x, plus)
+
+
+def test_speeds_and_their_shares_are_those_of_the_steps():
+    net = models.resnet((4,), seed=0)
+    speeds = deeper_networks.speeds(lambda seed: models.resnet((4,), seed=seed), 8, turns=2)
+    assert set(speeds) == {
+        way + order for way in ("float32", "bfloat16") for order in ("", ", channels last")
+    }
+    assert all(speed > 0 for speed in speeds.values())
+    work = models.multiplications(net, (3, 32, 32))
+    table = deeper_networks.speed_table({"float32": 1e9 / (6 * work)}, work)
+    assert table.loc["float32", "GFLOP a second"] == "1"
+    share = float(table.loc["float32", "of a matrix product's"].rstrip("%"))
+    assert 0 <= share < 50  # a product runs at more than 2 GFLOP a second on any processor

@@ -1,0 +1,209 @@
+"""For the chapter Deeper networks: drawings of blocks, tables of stored runs, speeds, checkers."""
+
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from lenet_course import compare, models, precision
+from lenet_course.checks import Case, CheckFailed, run_cases
+
+ARROW = {"arrowstyle": "-|>", "color": "0.3", "shrinkA": 0, "shrinkB": 0}
+BOX = {"boxstyle": "round,pad=0.35", "facecolor": "#DCE9F5", "edgecolor": "0.3"}
+
+
+def in_points(estimate):
+    """Write a difference of accuracies and its interval in percentage points."""
+    value, low, high = (100 * number for number in estimate[:3])
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def comparison(networks, stored):
+    """Tabulate the size and the work of networks, and the accuracy of their stored runs."""
+    rows = {
+        name: {
+            "parameters": f"{sum(p.numel() for p in net.parameters()):,}",
+            "multiplications": f"{models.multiplications(net, (3, 32, 32)) / 1e6:.1f} million",
+        }
+        for name, net in networks.items()
+    }
+    return pd.DataFrame(rows).T.join(accuracies(stored))
+
+
+def accuracies(stored):
+    """Tabulate the mean accuracy of stored runs on training and validation images."""
+    rows = {}
+    for name, runs in stored.items():
+        rows[name] = {}
+        for column, part in {"training": "train", "validation": "valid"}.items():
+            estimate = compare.mean(runs[f"final_{part}_accuracy"])
+            rows[name][column] = f"{estimate.value:.1%} ± {estimate.half:.1%}"
+    return pd.DataFrame(rows).T
+
+
+def stages(table):
+    """Shorten a `models.layer_table` to the layers with parameters and those that pool."""
+    shown = table["parameters"].ne(0) | table["layer"].str.contains("Pool|^$")
+    shown &= ~table["layer"].str.startswith("BatchNorm")
+    return table[shown].assign(parameters=table["parameters"].map("{:,}".format))
+
+
+def inception_block(ax, maps, narrow):
+    """Draw the four branches of an inception block between its maps in and its maps out."""
+    share = maps // 4
+    branches = (
+        (f"1×1\n{share} maps",),
+        (f"1×1\n{narrow} maps", f"3×3\n{share} maps"),
+        (f"1×1\n{narrow} maps", f"5×5\n{share} maps"),
+        ("pooling\n3×3", f"1×1\n{share} maps"),
+    )
+    _box(ax, 1.5, 4, f"{maps} maps in")
+    _box(ax, 1.5, 0, f"{maps} maps out")
+    for column, steps in enumerate(branches):
+        heights = (2,) if len(steps) == 1 else (2.7, 1.3)
+        ends = [(1.5, 4 - 0.2)]
+        for height, text in zip(heights, steps, strict=True):
+            _arrow(ax, ends[-1], (column, height + 0.36))
+            _box(ax, column, height, text)
+            ends.append((column, height - 0.36))
+        _arrow(ax, ends[-1], (1.5, 0.2))
+    ax.set(xlim=(-0.5, 3.5), ylim=(-0.3, 4.3))
+    ax.set_axis_off()
+    return ax
+
+
+def residual_block(ax):
+    """Draw a pair of convolutions and the connection that leads past them."""
+    names = ("x", "conv", "ReLU", "conv", "+", "ReLU")
+    places, halves = (0, 1, 2.1, 3.2, 4.2, 5.2), (0.2, 0.4, 0.42, 0.4, 0.22, 0.42)
+    for place, name in zip(places, names, strict=True):
+        _box(ax, place, 0, name)
+    for i in range(5):
+        _arrow(ax, (places[i] + halves[i], 0), (places[i + 1] - halves[i + 1], 0))
+    bend = ARROW | {"connectionstyle": "arc3,rad=-0.35"}
+    ax.annotate("", xy=(4.2, 0.3), xytext=(0, 0.3), arrowprops=bend)
+    ax.text(2.1, 1.1, "x", ha="center", style="italic")
+    ax.text(2.1, -0.6, "body(x)", ha="center", style="italic")
+    ax.set(xlim=(-0.4, 5.7), ylim=(-0.9, 1.4))
+    ax.set_axis_off()
+    return ax
+
+
+def _box(ax, x, y, text):
+    ax.text(x, y, text, ha="center", va="center", bbox=BOX, color="black")
+
+
+def _arrow(ax, start, end):
+    ax.annotate("", xy=end, xytext=start, arrowprops=ARROW)
+
+
+def speeds(make, batch_size, turns=5):
+    """Time a training step of a network in float32 and bfloat16, channels first and last.
+
+    Returns
+    -------
+    dict of str to float
+        Images a second, of the fastest of the turns.
+    """
+    x = torch.randn(batch_size, 3, 32, 32)
+    y = torch.arange(batch_size) % 10
+    last = {"memory_format": torch.channels_last}
+    ways = {
+        "float32": (make(seed=0), x, False),
+        "float32, channels last": (make(seed=0).to(**last), x.to(**last), False),
+        "bfloat16": (make(seed=0), x, True),
+        "bfloat16, channels last": (make(seed=0).to(**last), x.to(**last), True),
+    }
+    seconds = {name: [] for name in ways}
+    for _ in range(turns):
+        for name, (net, images, on) in ways.items():
+            seconds[name].append(_step(net, images, y, on))
+    return {name: batch_size / min(times) for name, times in seconds.items()}
+
+
+def speed_table(speeds, multiplications):
+    """Tabulate speeds with the share that they are of a large matrix product's in the same numbers.
+
+    An image takes six operations for each multiplication of the forward pass: that and an
+    addition, and twice as many in the backward pass.
+    """
+    rows = {}
+    for name, speed in speeds.items():
+        dtype = torch.bfloat16 if name.startswith("bfloat16") else torch.float32
+        rate = 6 * multiplications * speed
+        rows[name] = {
+            "images a second": f"{speed:,.0f}",
+            "GFLOP a second": f"{rate / 1e9:,.0f}",
+            "of a matrix product's": f"{rate / _product_rate(dtype):.0%}",
+        }
+    return pd.DataFrame(rows).T
+
+
+def _product_rate(dtype, size=2048, turns=3):
+    a, b = torch.rand(2, size, size).to(dtype)
+    seconds = []
+    for _ in range(turns):
+        start = perf_counter()
+        a @ b
+        seconds.append(perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+def _step(net, x, y, on):
+    start = perf_counter()
+    with precision.bfloat16(on):
+        F.cross_entropy(net(x).float(), y).backward()
+    return perf_counter() - start
+
+
+def check_classifier_inputs(function):
+    """Check a function (plan, size) → the numbers that a plan leaves of an image (3, size, size).
+
+    A number of the plan is a padded 3×3 convolution with so many maps, "pool" a 2×2 pooling.
+    """
+    vgg16 = [64, 64, "pool", 128, 128, "pool", *3 * [256], "pool", *2 * (3 * [512] + ["pool"])]
+    cases = [
+        Case(([8], 4), 128, "a padded 3×3 convolution keeps the size: 8 maps of 4×4"),
+        Case(([8, "pool"], 4), 32, "a pooling halves both height and width"),
+        Case(([8, 16, "pool"], 4), 64, "the last convolution decides how many maps there are"),
+        Case(([8, "pool"], 7), 72, "a pooling of 7 leaves 3: the last row has no partner"),
+        Case((["pool"], 4), 12, "without a convolution the three channels remain"),
+        Case((vgg16, 32), 512, "VGG16 on 32×32 images leaves 512 numbers"),
+        Case((vgg16[:-1], 32), 2048, "without the last pooling 2×2 of each map are left"),
+    ]
+    run_cases(function, cases)
+
+
+def check_bottleneck_weights(function):
+    """Check a function C → weights of 1×1 to C/4 maps, 3×3, 1×1 back to C maps, without biases."""
+    hints = {
+        4: "one map in the middle: 4 + 9 + 4",
+        8: "the 3×3 has 9 weights for each pair of maps",
+    }
+    hints[256] = "the 1×1 before and the 1×1 behind have C · C/4 weights each"
+    run_cases(function, [Case((C,), C * C // 2 + 9 * C * C // 16, h) for C, h in hints.items()])
+
+
+def check_identity_convolution(function):
+    """Check a function maps → a 3×3 convolution that gives (N, maps, H, W) back unchanged."""
+    conv = function(2)
+    if not isinstance(conv, nn.Conv2d) or conv.kernel_size != (3, 3):
+        raise CheckFailed(f"return an nn.Conv2d with a 3×3 kernel, not {conv!r}")
+
+    def run(maps, x):
+        with torch.no_grad():
+            return function(maps)(torch.from_numpy(x)).numpy()
+
+    run.__name__ = function.__name__
+    rng = np.random.default_rng(44)
+    cases = []
+    for shape, hint in (
+        ((1, 1, 3, 3), "one map: the weight in the middle of the kernel is 1, the others 0"),
+        ((2, 3, 4, 5), "map k must come from map k alone, and a bias must be 0"),
+    ):
+        x = rng.normal(size=shape).astype(np.float32)
+        cases.append(Case((shape[1], x), x, hint))
+    run_cases(run, cases)
