@@ -1,10 +1,12 @@
 """For the chapter Deeper networks: drawings of blocks, tables of stored runs, speeds, checkers."""
 
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.ticker import PercentFormatter
 from torch import nn
 from torch.nn import functional as F
 
@@ -157,6 +159,50 @@ def _step(net, x, y, on):
     with precision.bfloat16(on):
         F.cross_entropy(net(x).float(), y).backward()
     return perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network, how many images its training went through, and its runs' test accuracies (S,)."""
+
+    net: nn.Module
+    n_images: int
+    accuracies: np.ndarray
+    bfloat16: bool = False
+
+
+def costs(trained, batch_size=128, turns=3):
+    """Tabulate what each network costs: parameters, multiplications for an image, minutes.
+
+    The minutes are those of the forward and backward passes of the whole training on this
+    machine, from the fastest of a few steps.
+    """
+    last = {"memory_format": torch.channels_last}
+    x, y = torch.randn(batch_size, 3, 32, 32).to(**last), torch.arange(batch_size) % 10
+    rows = {}
+    for name, one in trained.items():
+        net = one.net.to(**last)
+        seconds = min(_step(net, x, y, one.bfloat16) for _ in range(turns))
+        rows[name] = {
+            "test accuracy": np.mean(one.accuracies),
+            "parameters": sum(p.numel() for p in net.parameters()),
+            "multiplications": models.multiplications(net, (3, 32, 32)),
+            "minutes": one.n_images / batch_size * seconds / 60,
+        }
+    return pd.DataFrame(rows).T
+
+
+def cost_panels(axes, costs):
+    """Draw test accuracy against each other column of `costs`, a panel each, logarithmically."""
+    for ax, column in zip(axes, costs.columns[1:], strict=True):
+        for name, row in costs.iterrows():
+            ax.plot(row[column], row["test accuracy"], "o", label=name)
+        ax.set(xlabel=column, xscale="log")
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.grid(axis="y")
+    axes[0].set_ylabel("test accuracy")
+    axes[-1].legend()
+    return axes
 
 
 def check_classifier_inputs(function):
