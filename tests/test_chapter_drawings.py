@@ -314,6 +314,16 @@ def test_feature_maps_draw_a_vector_as_squares(ax):
     assert ax.images[0].get_clim() == (0, 3)
 
 
+def test_a_journey_goes_down_a_column_from_maps_to_bars(draw):
+    axes = draw(3)
+    stops = np.full((2, 4, 4), 7.0), np.array([1.0, 2.0, 3.0]), np.array([-8.0, 10.0])
+    assert lenet.journey(axes, stops, columns=[2, 3]) is axes
+    assert [ax.images[0].get_clim() for ax in axes[:2]] == [(0, 7), (0, 3)]
+    assert [ax.images[0].get_array().shape for ax in axes[:2]] == [(20, 42), (20, 64)]
+    assert [bar.get_height() for bar in axes[2].patches] == [-8, 10]
+    assert axes[2].get_ylim() == (-11, 11)
+
+
 def test_step_losses_are_running_means_at_the_last_step_of_each_window(ax):
     assert mnist.step_losses(ax, {"a": [3.0, 1.0, 2.0, 0.0], "b": [1, 1]}, window=2) is ax
     a, b = ax.lines

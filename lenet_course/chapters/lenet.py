@@ -33,6 +33,25 @@ def feature_maps(ax, maps, columns, **imshow):
     return ax
 
 
+def journey(axes, stops, columns):
+    """Draw down a column of axes what a network's stages give for one image, the scores last.
+
+    `stops` are the stages' arrays, (C, H, W) or (C,), drawn from black at 0 to white at the
+    largest number; `columns` says for each but the scores how many maps stand in a row. The
+    scores are bars.
+    """
+    *stages, scores = (np.asarray(stop, dtype=float) for stop in stops)
+    for ax, maps, n in zip(axes[:-1], stages, columns, strict=True):
+        maps = maps.reshape(len(maps), *(maps.shape[1:] or (1, 1)))
+        feature_maps(ax, maps, n, vmin=0)
+        ax.set_anchor("W")
+    axes[-1].bar(range(len(scores)), scores)
+    axes[-1].axhline(0, color="gray", linewidth=1)
+    top = max(1, 1.1 * np.abs(scores).max())
+    axes[-1].set(xticks=range(len(scores)), xlabel="digit", ylim=(-top, top))
+    return axes
+
+
 def check_lenet_shapes(function):
     """Check a function (size, padding) → the four sizes of LeNet's maps, from conv 1 to pool 2.
 
