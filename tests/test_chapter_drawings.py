@@ -195,8 +195,8 @@ def test_window_at_frames_the_window_and_its_output(draw):
     axes, output = draw(1, 3), np.full((2, 2), np.nan)
     output[1, 0] = -7
     pixels = np.arange(16).reshape(4, 4)
-    assert convolution.window_at(axes, pixels, np.eye(2), output, (1, 0), stride=2) is axes
-    assert bounds(axes[0]) == [(-0.5, 1.5, 2, 2)]
+    assert convolution.window_at(axes, pixels, np.eye(2), output, (1, 0)) is axes
+    assert bounds(axes[0]) == [(-0.5, 0.5, 2, 2)]
     assert bounds(axes[1]) == [(-0.5, -0.5, 2, 2)]
     assert bounds(axes[2]) == [(-0.5, 0.5, 1, 1)]
     assert words(axes[1])[-1] == "×"
@@ -207,7 +207,7 @@ def test_window_at_frames_the_window_and_its_output(draw):
 def test_layer_has_a_row_for_each_filter_with_its_kernels_bias_and_output(draw):
     axes, rng = draw(4, 3), np.random.default_rng(3)
     channels = rng.integers(0, 3, (2, 3, 4))
-    weight, bias = rng.integers(-2, 3, (3, 2, 2, 3)), np.array([0, -5, 1])
+    weight, bias = rng.integers(-2, 3, (3, 2, 2, 3)), np.array([0.0, -5, 1])
     out = scratch.conv2d(channels[None] * 1.0, weight * 1.0, bias)[0]
     out[1, 1, 0] = np.nan
     assert convolution.layer(axes, channels, weight, bias, out, (1, 0)) is axes

@@ -15,14 +15,14 @@ def signs(axes, texts):
     return axes
 
 
-def window_at(axes, pixels, kernel, output, place, stride=1):
+def window_at(axes, pixels, kernel, output, place):
     """Draw on 3 axes pixels (H, W) with one window framed, the kernel, and the number they give.
 
     The output (OH, OW) is NaN where it is not to be shown; `place` is a row and column in it.
     """
     row, column = place
     image(axes[0], pixels, values=True)
-    outline(axes[0], row * stride, column * stride, *np.shape(kernel))
+    outline(axes[0], row, column, *np.shape(kernel))
     signed(axes[1], kernel, values=True)
     outline(axes[1], 0, 0, *np.shape(kernel))
     signed(axes[2], output, values=True)
@@ -39,16 +39,17 @@ def layer(axes, channels, weight, bias, out, place):
     (C_out, OH, OW) is NaN where it is not to be shown. `place` is a row and column in it.
     """
     row, column = place
-    limits = [np.nanmax(np.abs(numbers)) for numbers in (channels, weight, out)]
+    span = {"vmin": np.min(channels), "vmax": np.max(channels)}
+    strongest, largest = np.max(np.abs(weight)), np.nanmax(np.abs(out))
     for c, ax in enumerate(axes[0, :-1]):
-        signed(ax, channels[c], values=True, limit=limits[0]).set_title(f"channel {c}")
+        image(ax, channels[c], values=True, **span).set_title(f"channel {c}")
         outline(ax, row, column, *weight.shape[2:])
     axes[0, -1].set_axis_off()
     for o, (*kernel_axes, out_ax) in enumerate(axes[1:]):
         for ax, kernel in zip(kernel_axes, weight[o], strict=True):
-            signed(ax, kernel, values=True, limit=limits[1])
+            signed(ax, kernel, values=True, limit=strongest)
         kernel_axes[0].set_title(f"filter {o}")
-        signed(out_ax, out[o], values=True, limit=limits[2]).set_title(f"output {o}")
+        signed(out_ax, out[o], values=True, limit=largest).set_title(f"output {o}")
         outline(out_ax, row, column, 1, 1)
         ending = f"{bias[o]:+g} =".replace("-", "\N{MINUS SIGN}")
         signs((*kernel_axes, out_ax), [*"+" * (len(kernel_axes) - 1), ending])
