@@ -8,7 +8,11 @@ import torch
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
+<<<<<<< HEAD
 from lenet_course import compare, models
+=======
+from lenet_course import compare, scratch
+>>>>>>> s10-c13
 from lenet_course.chapters import (
     backpropagation,
     convolution,
@@ -196,12 +200,33 @@ def test_window_at_frames_the_window_and_its_output(draw):
     axes, output = draw(1, 3), np.full((2, 2), np.nan)
     output[1, 0] = -7
     pixels = np.arange(16).reshape(4, 4)
-    assert convolution.window_at(axes, pixels, np.eye(2), output, (1, 0), stride=2) is axes
-    assert bounds(axes[0]) == [(-0.5, 1.5, 2, 2)]
+    assert convolution.window_at(axes, pixels, np.eye(2), output, (1, 0)) is axes
+    assert bounds(axes[0]) == [(-0.5, 0.5, 2, 2)]
     assert bounds(axes[1]) == [(-0.5, -0.5, 2, 2)]
     assert bounds(axes[2]) == [(-0.5, 0.5, 1, 1)]
-    assert words(axes[2]) == ["?", "?", "−7", "?"]
+    assert words(axes[1])[-1] == "×"
+    assert words(axes[2]) == ["?", "?", "−7", "?", "="]
     assert [ax.get_title() for ax in axes] == ["image", "kernel", "output"]
+
+
+def test_layer_has_a_row_for_each_filter_with_its_kernels_bias_and_output(draw):
+    axes, rng = draw(4, 3), np.random.default_rng(3)
+    channels = rng.integers(0, 3, (2, 3, 4))
+    weight, bias = rng.integers(-2, 3, (3, 2, 2, 3)), np.array([0.0, -5, 1])
+    out = scratch.conv2d(channels[None] * 1.0, weight * 1.0, bias)[0]
+    out[1, 1, 0] = np.nan
+    assert convolution.layer(axes, channels, weight, bias, out, (1, 0)) is axes
+    for c in range(2):
+        np.testing.assert_array_equal(axes[0, c].images[0].get_array(), channels[c])
+        assert bounds(axes[0, c]) == [(-0.5, 0.5, 3, 2)]
+    for o, ending in enumerate(["+0 =", "−5 =", "+1 ="]):
+        for c in range(2):
+            np.testing.assert_array_equal(axes[o + 1, c].images[0].get_array(), weight[o, c])
+        assert words(axes[o + 1, 1])[-1] == "+"
+        assert words(axes[o + 1, 2])[-1] == ending
+        assert bounds(axes[o + 1, 2]) == [(-0.5, 0.5, 1, 1)]
+        assert axes[o + 1, 2].get_title() == f"output {o}"
+    assert words(axes[2, 2])[2] == "?"
 
 
 def test_windows_as_columns_frames_the_same_pixels_twice(draw):

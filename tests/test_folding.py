@@ -11,8 +11,6 @@ from tools.folding import MOST_CLAIMS, fold_labels, layout_faults
 CHAPTERS = Path(__file__).parents[1] / "chapters"
 # The chapters whose layout is not checked yet; the list shrinks until it is empty.
 IN_THE_OLD_MANNER = {
-    "13_convolution",
-    "14_pooling",
     "22_optimizers",
     "23_numpy_network",
     "32_mnist",
