@@ -8,11 +8,7 @@ import torch
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-<<<<<<< HEAD
-from lenet_course import compare, models
-=======
-from lenet_course import compare, scratch
->>>>>>> s10-c13
+from lenet_course import compare, models, scratch
 from lenet_course.chapters import (
     backpropagation,
     convolution,
