@@ -26,6 +26,7 @@ from lenet_course.chapters import (
     pooling,
     scores,
     watching_training,
+    what_a_layer_sees,
 )
 from lenet_course.checks import CheckFailed
 
@@ -72,27 +73,6 @@ TRIED[output_size.check_input_size_range] = [
     (lambda *setting: input_sizes(*setting, more=0), "case 1 .*only one size"),
     (lambda *setting: input_sizes(*setting)[:1] * 2, "case 2 .*more cells"),
     (lambda *setting: input_sizes(*setting, sign=1), "case 4 .*per side"),
-]
-
-
-def field(layers, before=1, join=lambda width, stride: width * stride):
-    """Give the receptive field, each layer's stride counted before or after its kernel."""
-    seen, width = 1, 1
-    for k, s in layers:
-        widths = width, join(width, s)
-        seen += (k - 1) * widths[1 - before]
-        width = widths[1]
-    return seen
-
-
-TRIED[output_size.check_receptive_field] = [
-    (shapes.receptive_field, "all 6 cases agree"),
-    (lambda layers: field(layers) - 1, "case 1 .*its own kernel"),
-    (lambda layers: sum(k for k, _ in layers), "case 2 .*not K"),
-    (lambda layers: 1 + sum(k - 1 for k, _ in layers), "case 3 .*2 input"),
-    (lambda layers: field(layers, before=0), "case 3 "),
-    (lambda layers: field(layers, join=lambda width, s: s), "case 5 .*multip"),
-    (lambda layers: field(layers, join=lambda width, s: width + s - 1), "case 6 "),
 ]
 
 
@@ -174,6 +154,42 @@ TRIED[scores.check_cross_entropy] = [
     (lambda z, y: scratch.cross_entropy(z, y[:1].repeat(len(y))), "case 3 .*label of its own"),
     (lambda z, y: by_probability(z, y, unshifted), "case 4 .*subtract"),
     (by_probability, "case 5 .*before rounding"),
+]
+
+
+def field(layers, before=1, join=lambda width, stride: width * stride):
+    """Give the receptive field, each layer's stride counted before or after its kernel."""
+    seen, width = 1, 1
+    for k, s in layers:
+        widths = width, join(width, s)
+        seen += (k - 1) * widths[1 - before]
+        width = widths[1]
+    return seen
+
+
+TRIED[what_a_layer_sees.check_receptive_field] = [
+    (shapes.receptive_field, "all 6 cases agree"),
+    (lambda layers: field(layers) - 1, "case 1 .*its own kernel"),
+    (lambda layers: sum(k for k, _ in layers), "case 2 .*not K"),
+    (lambda layers: 1 + sum(k - 1 for k, _ in layers), "case 3 .*2 input"),
+    (lambda layers: field(layers, before=0), "case 3 "),
+    (lambda layers: field(layers, join=lambda width, s: s), "case 5 .*multip"),
+    (lambda layers: field(layers, join=lambda width, s: width + s - 1), "case 6 "),
+]
+
+
+TRIED[what_a_layer_sees.check_fold] = [
+    (lambda weight, pointwise: np.einsum("om,mcab->ocab", pointwise, weight), "all 4 cases"),
+    (lambda weight, pointwise: np.tensordot(weight, pointwise, (0, 1)), "case 1 .*shape"),
+    (lambda weight, pointwise: weight * pointwise[0, 0], "case 2 .*shape"),
+    (lambda weight, pointwise: np.tensordot(pointwise.T, weight, 1), "case 2 .*raised"),
+    (lambda weight, pointwise: weight.sum(0) * pointwise.sum(1)[:, None, None, None], "case 2 "),
+    (
+        lambda weight, pointwise: np.einsum(
+            "mo,mcab->ocab" if len(pointwise) == len(weight) else "om,mcab->ocab", pointwise, weight
+        ),
+        "case 3 .*output o and map m",
+    ),
 ]
 
 

@@ -23,6 +23,7 @@ from lenet_course.chapters import (
     output_size,
     overfitting,
     watching_training,
+    what_a_layer_sees,
 )
 
 
@@ -172,23 +173,6 @@ def test_size_chain_is_to_scale(ax):
     assert words(ax) == ["8", "pool", "4", "conv", "1"]
 
 
-@pytest.mark.parametrize(
-    ("size", "layers", "seen"),
-    [
-        (9, [(3, 1), (3, 1)], range(2, 7)),
-        (9, [(5, 1)], range(2, 7)),
-        (16, [(5, 1), (2, 2), (5, 1), (2, 2)], range(16)),
-        (5, [(3, 1, 2)], [0, 2, 4]),
-        (3, [], [1]),
-    ],
-)
-def test_receptive_pyramid_colors_what_is_seen(ax, size, layers, seen):
-    assert output_size.receptive_pyramid(ax, size, layers) is ax
-    bottom = [x for x, y in colored(ax, "C0" if layers else "C1") if y == 0]
-    assert bottom == list(seen)
-    assert len(colored(ax, "C1")) == 1
-
-
 # Convolution by hand
 
 
@@ -242,6 +226,45 @@ def test_timings_are_milliseconds_from_the_top_down(ax):
     assert words(ax) == ["250 ms", "0.4 ms"]
     assert ax.get_xscale() == "log"
     assert ax.yaxis_inverted()
+
+
+# What a layer sees
+
+
+def test_kernel_table_has_a_row_for_each_filter_and_a_column_for_each_channel(draw):
+    axes, rng = draw(3, 4), np.random.default_rng(1)
+    x, weight = rng.random((3, 4, 5)), rng.normal(size=(2, 3, 2, 2))
+    out = rng.normal(size=(2, 3, 4))
+    out[1] = np.nan
+    assert what_a_layer_sees.kernel_table(axes, x, weight, out) is axes
+    for c in range(3):
+        np.testing.assert_array_equal(axes[0, c].images[0].get_array(), x[c])
+        for o in range(2):
+            np.testing.assert_array_equal(axes[o + 1, c].images[0].get_array(), weight[o, c])
+            assert words(axes[o + 1, c])[-1] == ("=" if c == 2 else "+")
+    np.testing.assert_array_equal(axes[1, 3].images[0].get_array(), out[0])
+    assert words(axes[2, 3]) == ["?"] * 12
+    limits = [axes[o + 1, 3].images[0].get_clim() for o in range(2)]
+    assert limits == [(-np.abs(out[0]).max(), np.abs(out[0]).max())] * 2
+    with pytest.raises(ValueError, match=r"\(3, 4\) axes, got \(2, 4\)"):
+        what_a_layer_sees.kernel_table(axes[:2], x, weight, out)
+
+
+@pytest.mark.parametrize(
+    ("size", "layers", "seen"),
+    [
+        (9, [(3, 1), (3, 1)], range(2, 7)),
+        (9, [(5, 1)], range(2, 7)),
+        (16, [(5, 1), (2, 2), (5, 1), (2, 2)], range(16)),
+        (5, [(3, 1, 2)], [0, 2, 4]),
+        (3, [], [1]),
+    ],
+)
+def test_receptive_pyramid_colors_what_is_seen(ax, size, layers, seen):
+    assert what_a_layer_sees.receptive_pyramid(ax, size, layers) is ax
+    bottom = [x for x, y in colored(ax, "C0" if layers else "C1") if y == 0]
+    assert bottom == list(seen)
+    assert len(colored(ax, "C1")) == 1
 
 
 # Backpropagation
@@ -503,7 +526,7 @@ def test_a_network_s_graph_shows_names_shapes_and_sizes(ax):
     [
         (output_size.window_places, [3, 4], "does not fit"),
         (output_size.window_grid, [(3, 4), 5], "does not fit"),
-        (output_size.receptive_pyramid, [3, [(2, 1), (3, 1)]], "does not fit"),
+        (what_a_layer_sees.receptive_pyramid, [3, [(2, 1), (3, 1)]], "does not fit"),
         (output_size.window_grid, [(4, 3), 2, 1, 0, 1, np.ones((3, 4))], r"\(4, 3\).*got \(3, 4\)"),
         (output_size.size_chain, [[8, 4], []], "2 sizes have 1 layers between"),
         (

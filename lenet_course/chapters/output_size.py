@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from lenet_course.checks import Case, run_cases
-from lenet_course.shapes import conv_output_size, padding_per_side, pair, receptive_field
+from lenet_course.shapes import conv_output_size, padding_per_side, pair
 
 
 def window_places(ax, size, kernel_size, stride=1, padding=0, dilation=1):
@@ -106,39 +106,6 @@ def size_chain(ax, sizes, layers):
     return ax
 
 
-def receptive_pyramid(ax, size, layers):
-    """Draw a row of cells under layers (K, S) or (K, S, D), and what one cell on top depends on.
-
-    Every cell stands above the middle of the window that it reads; there is no padding.
-    """
-    layers = [(*layer, 1)[:3] for layer in layers]
-    rows = [np.arange(size, dtype=float)]  # where the cells of each row stand
-    for K, S, D in layers:
-        count = conv_output_size(len(rows[-1]), K, S, 0, D)
-        first = rows[-1][: D * (K - 1) + 1]
-        step = S * (rows[-1][1] - rows[-1][0]) if len(rows[-1]) > 1 else 1
-        rows.append(first.mean() + step * np.arange(count))
-    seen = {(len(rows[-1]) - 1) // 2}
-    for height in range(len(layers), -1, -1):
-        for index, x in enumerate(rows[height]):
-            color = ("C1" if height == len(layers) else "C0") if index in seen else None
-            _cell(ax, x, -1.6 * height, color=color)
-        if height == 0:
-            break
-        K, S, D = layers[height - 1]
-        below = {index * S + entry * D for index in seen for entry in range(K)}
-        top, bottom = rows[height][sorted(seen)], rows[height - 1][sorted(below)]
-        for end, side in ((0, -0.5), (-1, 0.5)):
-            xs = [top[end] + side, bottom[end] + side]
-            ax.plot(xs, [-1.6 * height + 0.5, -1.6 * (height - 1) - 0.5], color="C0", lw=1.5)
-        seen = below
-    ax.set(xlim=(-0.7, size - 0.3), ylim=(0.7, -1.6 * len(layers) - 0.7), aspect="equal")
-    names = ["input", *(f"layer {number}" for number in range(1, len(rows)))]
-    ax.set_yticks(-1.6 * np.arange(len(rows)), names)
-    ax.set(xlabel="cell of the input", xticks=range(0, size, 1 if size < 13 else 5))
-    return _bare(ax)
-
-
 def check_conv_output_size(function):
     """Check a function (size, kernel_size, stride, padding, dilation) → size, for ints or pairs."""
     cases = [
@@ -166,19 +133,6 @@ def check_input_size_range(function):
         Case((10, 3, 3, 1), (28, 30), "three sizes, because the stride is 3"),
     ]
     run_cases(function, cases)
-
-
-def check_receptive_field(function):
-    """Check a function (list of (kernel size, stride)) → input pixels that one output can see."""
-    cases = [
-        ([(5, 1)], "one layer sees its own kernel"),
-        ([(3, 1), (3, 1)], "each layer adds K - 1, not K"),
-        ([(3, 2), (3, 1)], "the second layer's cells lie 2 input pixels apart"),
-        ([(3, 1), (3, 2)], "a layer's own stride widens the layers after it, not itself"),
-        ([(5, 1), (2, 2), (5, 1), (2, 2)], "the strides before a layer are multiplied"),
-        ([(3, 2)] * 4, "1 + 2 · (1 + 2 + 4 + 8)"),
-    ]
-    run_cases(function, [Case((row,), receptive_field(row), hint) for row, hint in cases])
 
 
 def _cell(ax, x, y, color=None, padded=False, hatched=False):
