@@ -35,17 +35,16 @@ def raises(function, *args):
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake, what one sees, the test that catches it, and versions of the code to try it on."""
+    """A mistake, the test that catches it, and versions of the code to try it on."""
 
     code: str
-    seen: str
     test: Callable
     wrong: tuple
     right: tuple
 
     @property
     def line(self):
-        """The test's own code, one line."""
+        """The test's own code, one line, as the chapter's table has it."""
         return inspect.getsource(self.test).partition("return ")[2].strip()
 
 
@@ -176,7 +175,6 @@ _NAMES = ["training", "validation"]
 MISTAKES = (
     Mistake(
         "a window with the image's size, image[i*K : i*K+H]",
-        "pooled maps of the right shape with wrong numbers",
         _largest_of_each_window,
         (
             _pool(lambda x, K, i, j: x[i * K : i * K + len(x), j * K : j * K + x.shape[1]]),
@@ -190,21 +188,18 @@ MISTAKES = (
     ),
     Mistake(
         "x.view(-1, 2048) where each image brings 512 numbers",
-        "16 rows of scores for 64 images",
         _one_row_an_image,
         (lambda x: x.view(-1, 2048), lambda x: x.reshape(512, 64).T),
         (nn.Flatten(), lambda x: x.view(len(x), -1)),
     ),
     Mistake(
         "padding=4 read as 4 pixels in total: 32 becomes 36",
-        "25 different crops of an image instead of 81",
         _every_shift_occurs,
         (lambda x: _crop(x, 2, each=True), lambda x: _crop(x, 4, each=False)),
         (lambda x: _crop(x, 4, each=True), _crop_each),
     ),
     Mistake(
         "int(loss) before the curve is drawn",
-        "a loss of 0 while the network is still learning",
         _loss_below_one,
         (lambda losses: [int(loss) for loss in losses], lambda losses: list(map(round, losses))),
         (
@@ -214,42 +209,36 @@ MISTAKES = (
     ),
     Mistake(
         "no activation between two linear layers",
-        "two layers that are no better than one",
         _not_linear,
         (_stack(np.asarray), _stack(np.asarray, bias=1), _stack(lambda x: 0.5 + x / 4)),
         (_stack(scratch.sigmoid), _stack(scratch.relu)),
     ),
     Mistake(
         "grad[x <= 0] = 0, written into the caller's gradient",
-        "wrong gradients where two ways meet, as in a residual layer",
         _argument_left_alone,
         (_masked_in_place, _times_in_place),
         (lambda grad, x: grad * (x > 0), lambda grad, x: np.where(x > 0, grad, 0)),
     ),
     Mistake(
         "else: SGD, for every optimizer name that is not found",
-        'a result of "adam" that is one of SGD',
         _unknown_name,
         (_last_branch, lambda name: {"Adam": torch.optim.Adam}.get(name)),
         (lambda name: {"Adam": torch.optim.Adam}[name], lambda name: getattr(torch.optim, name)),
     ),
     Mistake(
         "scores collected without torch.no_grad()",
-        "memory that fills up during the evaluation",
         _no_record,
         (lambda net: net(_INPUT), lambda net: torch.cat([net(_INPUT), net(_INPUT)])),
         (torch.no_grad()(lambda net: net(_INPUT)), lambda net: net(_INPUT).detach()),
     ),
     Mistake(
         "a download that nobody compares with its checksum",
-        "a file that opens, with a wrong pixel or label in it",
         _altered_file,
         (lambda content: content, _read(lambda content: len(content) == len(WHOLE))),
         (_read(_sum("md5")), _read(_sum("sha256"))),
     ),
     Mistake(
         'plt.legend("loss")',
-        "curves that are called l, o and s",
         _names_of_curves,
         (_legend("loss"), _legend(["training, validation"]), _legend(labels=_NAMES[::-1])),
         (_legend(_NAMES), _legend(labels=_NAMES)),
