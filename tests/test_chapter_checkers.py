@@ -13,6 +13,7 @@ from scipy.stats import binomtest, chi2
 from lenet_course import chapters, scratch, shapes
 from lenet_course.chapters import (
     backpropagation,
+    common_bugs,
     comparing,
     convolution,
     deeper_networks,
@@ -554,6 +555,24 @@ TRIED[watching_training.check_dead_share] = [
     (lambda outputs: (outputs[:2] == 0).all(axis=0).mean(), "case 3 .*two images of three"),
     (lambda outputs: (outputs < 1e-6).all(axis=0).mean(), "case 4 .*small number"),
     (lambda outputs: (outputs == 0).all(axis=0).sum(), "case 1 "),
+]
+
+
+def mirror_test(*shape, mirror=lambda x: x.flip(3)):
+    x = torch.arange(np.prod(shape)).view(shape)
+    return lambda flip: torch.equal(flip(x), mirror(x))
+
+
+TRIED[common_bugs.check_mirror_test] = [
+    (mirror_test(2, 3, 2, 4), "all 11 cases agree"),
+    (lambda flip: False, r"case 1 of 11: .*\(right_flip\) returned False"),
+    (lambda flip: True, "case 2 .*changes nothing"),
+    (mirror_test(1, 1, 2, 2, mirror=lambda x: x.flip(2, 3)), "case 1 "),
+    (lambda flip: flip(torch.ones(2, 3, 2, 4)).shape == (2, 3, 2, 4), "case 2 "),
+    (mirror_test(1, 1, 1, 4), "case 4 .*180 degrees"),
+    (mirror_test(2, 1, 2, 4), "case 7 .*several channels"),
+    (mirror_test(1, 3, 2, 4), "case 8 .*several images"),
+    (mirror_test(2, 3, 4, 4), "case 10 .*H and W differ"),
 ]
 
 

@@ -17,7 +17,6 @@ IN_THE_OLD_MANNER = {
     "41_cifar10",
     "42_gray_or_rgb",
     "43_overfitting",
-    "53_common_bugs",
 }
 IN_THE_NEW_MANNER = sorted({path.stem for path in CHAPTERS.glob("*.ipynb")} - IN_THE_OLD_MANNER)
 TEXT, CODE = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
