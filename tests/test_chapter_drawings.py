@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib.colors import to_rgba
@@ -613,3 +614,29 @@ def test_speeds_and_their_shares_are_those_of_the_steps():
     assert table.loc["float32", "GFLOP a second"] == "1"
     share = float(table.loc["float32", "of a matrix product's"].rstrip("%"))
     assert 0 <= share < 50  # a product runs at more than 2 GFLOP a second on any processor
+
+
+def test_tables_of_networks_count_what_they_have(monkeypatch):
+    net = models.resnet((4,), seed=0)
+    sizes = deeper_networks.sizes({"small": net})
+    count = sum(p.numel() for p in net.parameters())
+    assert sizes.loc["small", "parameters"] == f"{count:,}"
+    million = models.multiplications(net, (3, 32, 32)) / 1e6
+    assert sizes.loc["small", "multiplications"] == f"{million:.1f} million"
+    monkeypatch.setattr(deeper_networks, "_step", lambda *_: 0.5)
+    trained = {"small": deeper_networks.Trained(net, 1280, np.array([0.5, 0.7]))}
+    costs = deeper_networks.costs(trained, batch_size=64, turns=1).loc["small"]
+    assert costs.tolist() == pytest.approx([0.6, count / 1e6, million, 20 * 0.5 / 60])
+
+
+def test_cost_panels_show_each_network_in_each_panel(draw):
+    axes = draw(1, 2)
+    table = pd.DataFrame(
+        {"test accuracy": [0.7, 0.9], "million parameters": [0.5, 2], "minutes": [3, 40]},
+        index=["a", "b"],
+    )
+    deeper_networks.cost_panels(axes, table)
+    for ax, column in zip(axes, ("million parameters", "minutes"), strict=True):
+        points = [(*line.get_xdata(), *line.get_ydata()) for line in ax.lines]
+        assert points == list(zip(table[column], table["test accuracy"], strict=True))
+    assert [text.get_text() for text in axes[0].figure.legends[0].texts] == ["a", "b"]

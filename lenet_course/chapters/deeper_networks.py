@@ -6,7 +6,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, PercentFormatter, StrMethodFormatter
 from torch import nn
 from torch.nn import functional as F
 
@@ -25,6 +25,11 @@ def in_points(estimate):
 
 def comparison(networks, stored):
     """Tabulate the size and the work of networks, and the accuracy of their stored runs."""
+    return sizes(networks).join(accuracies(stored))
+
+
+def sizes(networks):
+    """Tabulate the parameters of networks, and their multiplications for one image."""
     rows = {
         name: {
             "parameters": f"{sum(p.numel() for p in net.parameters()):,}",
@@ -32,7 +37,7 @@ def comparison(networks, stored):
         }
         for name, net in networks.items()
     }
-    return pd.DataFrame(rows).T.join(accuracies(stored))
+    return pd.DataFrame(rows).T
 
 
 def accuracies(stored):
@@ -185,8 +190,8 @@ def costs(trained, batch_size=128, turns=3):
         seconds = min(_step(net, x, y, one.bfloat16) for _ in range(turns))
         rows[name] = {
             "test accuracy": np.mean(one.accuracies),
-            "parameters": sum(p.numel() for p in net.parameters()),
-            "multiplications": models.multiplications(net, (3, 32, 32)),
+            "million parameters": sum(p.numel() for p in net.parameters()) / 1e6,
+            "million multiplications": models.multiplications(net, (3, 32, 32)) / 1e6,
             "minutes": one.n_images / batch_size * seconds / 60,
         }
     return pd.DataFrame(rows).T
@@ -197,11 +202,14 @@ def cost_panels(axes, costs):
     for ax, column in zip(axes, costs.columns[1:], strict=True):
         for name, row in costs.iterrows():
             ax.plot(row[column], row["test accuracy"], "o", label=name)
-        ax.set(xlabel=column, xscale="log")
+        ax.set(xlabel=column, xscale="log", xlim=(costs[column].min() / 2, costs[column].max() * 2))
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.minorticks_off()
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         ax.grid(axis="y")
     axes[0].set_ylabel("test accuracy")
-    axes[-1].legend()
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return axes
 
 
