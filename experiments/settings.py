@@ -254,6 +254,34 @@ PUSH = {
     "an hour": fast(34, n_images=color.ALL, model={"widths": [128, 256, 512]}),
 }
 
+
+def mnist(epochs=10, rate=4e-3, activation="relu", pooling="max", **changes):
+    """Make a setting of the chapter on MNIST: LeNet, AdamW, one cycle."""
+    return gray.Setting(
+        epochs=epochs,
+        learning_rate=rate,
+        model={"activation": activation, "pooling": pooling},
+        channels_last=True,
+        **changes,
+    )
+
+
+MNIST_RATES = {
+    f"{activation}, rate {rate}": mnist(epochs=3, rate=rate, activation=activation)
+    for activation in ("relu", "sigmoid")
+    for rate in (0.002, 0.004, 0.008, 0.016)
+}
+
+# The rates are the best of those above, by their validation images, with a seed of their own.
+MNIST = {
+    "ReLU": mnist(),
+    "sigmoid": mnist(rate=0.008, activation="sigmoid"),
+    "average pooling": mnist(pooling="average"),
+    "shifts": mnist(augment="shift"),
+    "small changes": mnist(augment="small changes"),
+    "larger changes": mnist(augment="larger changes"),
+}
+
 # By the number of training images; the smaller a set, the more often it is gone through.
 MLP_OR_CNN_SIZES = {
     500: {"epochs": 30, "batch_size": 16},
@@ -341,6 +369,8 @@ EXPERIMENTS = {
     "mlp_or_cnn_rates": (gray, MLP_OR_CNN_RATES, range(5, 6)),
     "mlp_or_cnn": (gray, MLP_OR_CNN, range(5)),
     "mlp_permuted": (gray, MLP_PERMUTED, range(6, 16)),
+    "mnist_rates": (gray, MNIST_RATES, [100]),
+    "mnist": (gray, MNIST, range(3)),
     "textbook": (gray, TEXTBOOK, range(5)),
     "lenet_1998": (gray, LENET_1998, range(3)),
     "textbook_slow": (gray, SLOW, range(2)),
