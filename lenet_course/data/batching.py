@@ -121,10 +121,10 @@ def random_crop(x, padding, generator):
 
 
 def random_affine(x, shift, degrees, scale, generator):
-    """Move, turn and resize each image at random, about its middle.
+    """Turn and resize each image at random about its middle, then move it.
 
-    Each way by up to `shift` pixels, by an angle of up to `degrees`, and by a factor from
-    1 - `scale` to 1 + `scale`. A new pixel is interpolated between its four nearest old ones.
+    By an angle of up to `degrees`, a factor from 1 - `scale` to 1 + `scale`, and up to `shift`
+    pixels each way. A new pixel is interpolated between its four nearest old ones.
     What comes in from outside is 0, as in `random_crop`.
 
     Examples
@@ -145,9 +145,9 @@ def random_affine(x, shift, degrees, scale, generator):
     random = 2 * torch.rand(4, N, generator=generator, device=generator.device).to(x.device) - 1
     angle, factor = torch.deg2rad(degrees * random[0]), 1 + scale * random[1]
     cos, sin = angle.cos() / factor, angle.sin() / factor
-    right, down = 2 * shift * random[2] / W, 2 * shift * random[3] / H  # an image is 2 wide
-    rows = [cos, -sin * H / W, right], [sin * W / H, cos, down]
-    matrices = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)  # (N, 2, 3)
+    turn = torch.stack([cos, -sin * H / W, sin * W / H, cos], dim=1).view(N, 2, 2)
+    move = 2 * shift * random[2:].T / x.new_tensor([W, H])  # (N, 2), an image is 2 wide
+    matrices = torch.cat([turn, -turn @ move[:, :, None]], dim=2).float()  # (N, 2, 3)
     grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
     return F.grid_sample(x.float(), grid, align_corners=False).to(x.dtype)
 
