@@ -47,10 +47,9 @@ class Setting:
     normalized : bool
         Give the pixels mean 0 and standard deviation 1, or leave them from 0 to 1. For the network
         of 1998 they must be left, since it has a scale and a frame of its own.
-    augment : {None, "shift", "flip and shift", "small changes", "larger changes"}
+    augment : {None, "shift", "flip and shift", "small changes"}
         Mirror about half of the training images, or not, and shift each by up to 1 pixel. Or
-        change each a little in place, angle and size: up to 1 pixel, 10 degrees and 10 %, or up
-        to 2 pixels, 15 degrees and 15 %.
+        change each a little: up to 1 pixel, 10 degrees and 10 % of its size.
     channels_last : bool
         Put a pixel's channels side by side in memory, which is faster on most processors.
     keep_weights : bool
@@ -161,18 +160,17 @@ def flip_and_shift(x, generator):
     return shift(data.random_flip(x, generator), generator)
 
 
-def changed(x, generator, **most):
-    """Move, turn and resize each image; what comes in is as dark as the darkest pixel."""
+def small_changes(x, generator):
+    """Turn, resize and move each image; what comes in is as dark as the darkest pixel."""
     dark = x.min()
-    return data.random_affine(x - dark, generator=generator, **most) + dark
+    return data.random_affine(x - dark, 1, 10, 0.1, generator) + dark
 
 
 AUGMENT = {
     None: None,
     "shift": shift,
     "flip and shift": flip_and_shift,
-    "small changes": partial(changed, shift=1, degrees=10, scale=0.1),
-    "larger changes": partial(changed, shift=2, degrees=15, scale=0.15),
+    "small changes": small_changes,
 }
 
 
