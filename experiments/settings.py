@@ -320,20 +320,16 @@ MLP_OR_CNN_RATES = {
     for rate in (1e-3, 3e-3, 1e-2, 3e-2)
 }
 
-# The chapter on MNIST compares with "LeNet, as they are, 5,000 images" above, a change at a time.
-FEW = MLP_OR_CNN["LeNet, as they are, 5,000 images"]
-SIGMOID = replace(FEW, model={"activation": "sigmoid"})
+# For the chapter on MNIST: the pair of "LeNet, as they are, 5,000 images" above, at its own best
+# rate. The best of the four was the highest, so a fifth was tried.
+SIGMOID = replace(MLP_OR_CNN["LeNet, as they are, 5,000 images"], model={"activation": "sigmoid"})
 MNIST_RATES = {
     f"sigmoid, rate {rate:g}": replace(SIGMOID, learning_rate=rate)
-    for rate in (1e-3, 3e-3, 1e-2, 3e-2)
+    for rate in (1e-3, 3e-3, 1e-2, 3e-2, 0.1)
 }
-MNIST = {
-    "sigmoid": SIGMOID,  # at the best of the four rates, as ReLU is
-    "shifts": replace(FEW, augment="shift"),
-    "small changes": replace(FEW, augment="small changes"),
-}
+MNIST_SIGMOID = {"sigmoid": replace(SIGMOID, learning_rate=0.03)}
 
-# What was chosen, trained for long; its weights are kept.
+# The network that the chapter keeps.
 MNIST_FINAL = {
     "final": gray.Setting(
         epochs=15,
@@ -368,7 +364,7 @@ EXPERIMENTS = {
     "mlp_or_cnn": (gray, MLP_OR_CNN, range(5)),
     "mlp_permuted": (gray, MLP_PERMUTED, range(6, 16)),
     "mnist_rates": (gray, MNIST_RATES, range(5, 6)),
-    "mnist": (gray, MNIST, range(3)),
+    "mnist_sigmoid": (gray, MNIST_SIGMOID, range(3)),
     "mnist_final": (gray, MNIST_FINAL, range(1)),
     "textbook": (gray, TEXTBOOK, range(5)),
     "lenet_1998": (gray, LENET_1998, range(3)),
