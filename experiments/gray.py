@@ -47,9 +47,10 @@ class Setting:
     normalized : bool
         Give the pixels mean 0 and standard deviation 1, or leave them from 0 to 1. For the network
         of 1998 they must be left, since it has a scale and a frame of its own.
-    augment : {None, "shift", "flip and shift", "small changes"}
+    augment : {None, "shift", "flip and shift", "small changes", "larger changes"}
         Mirror about half of the training images, or not, and shift each by up to 1 pixel. Or
-        change each a little: up to 1 pixel, 10 degrees and 10 % of its size.
+        change each by up to 1 pixel, 10 degrees and 10 % of its size, or by up to 2 pixels, 15
+        degrees and 15 %.
     channels_last : bool
         Put a pixel's channels side by side in memory, which is faster on most processors.
     keep_weights : bool
@@ -160,17 +161,18 @@ def flip_and_shift(x, generator):
     return shift(data.random_flip(x, generator), generator)
 
 
-def small_changes(x, generator):
+def changed(x, generator, **most):
     """Turn, resize and move each image; what comes in is as dark as the darkest pixel."""
     dark = x.min()
-    return data.random_affine(x - dark, 1, 10, 0.1, generator) + dark
+    return data.random_affine(x - dark, **most, generator=generator) + dark
 
 
 AUGMENT = {
     None: None,
     "shift": shift,
     "flip and shift": flip_and_shift,
-    "small changes": small_changes,
+    "small changes": partial(changed, shift=1, degrees=10, scale=0.1),
+    "larger changes": partial(changed, shift=2, degrees=15, scale=0.15),
 }
 
 

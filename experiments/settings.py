@@ -329,14 +329,19 @@ MNIST_RATES = {
 }
 MNIST_SIGMOID = {"sigmoid": replace(SIGMOID, learning_rate=0.03)}
 
-# The network that the chapter keeps.
+# Of these three the validation images chose the network that the chapter keeps.
 MNIST_FINAL = {
-    "final": gray.Setting(
+    f"{augment}, rate {rate}": gray.Setting(
         epochs=15,
-        learning_rate=0.01,
-        augment="small changes",
+        learning_rate=rate,
+        augment=augment,
         channels_last=True,
-        keep_weights=True,
+        keep_weights=(augment, rate) == ("small changes", 0.004),
+    )
+    for augment, rate in (
+        ("small changes", 0.004),
+        ("larger changes", 0.004),
+        ("small changes", 0.01),
     )
 }
 
