@@ -329,14 +329,14 @@ MNIST_RATES = {
 }
 MNIST_SIGMOID = {"sigmoid": replace(SIGMOID, learning_rate=0.03)}
 
-# Of these three the validation images chose the network that the chapter keeps.
+# The network that the chapter keeps had the lowest loss on validation images of these three.
 MNIST_FINAL = {
     f"{augment}, rate {rate}": gray.Setting(
         epochs=15,
         learning_rate=rate,
         augment=augment,
         channels_last=True,
-        keep_weights=(augment, rate) == ("small changes", 0.004),
+        keep_weights=(augment, rate) == ("larger changes", 0.004),
     )
     for augment, rate in (
         ("small changes", 0.004),
