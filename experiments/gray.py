@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from lenet_course import data, models, train
 VALID_SHARE = 1 / 12  # 5,000 of the 60,000 training images
 ALL = 60_000  # as many training images leave none for validation
 SHIFTS = range(5)
+WEIGHTS = Path(__file__).parent / "results" / "lenet_mnist.safetensors"
 # The paper's loss leaves a wrong class alone beyond j; two of the digits are at least 44 apart.
 LOSSES = {"lenet5_1998": partial(models.map_criterion, j=10)}
 
@@ -45,8 +47,14 @@ class Setting:
     normalized : bool
         Give the pixels mean 0 and standard deviation 1, or leave them from 0 to 1. For the network
         of 1998 they must be left, since it has a scale and a frame of its own.
-    augment : {None, "shift", "flip and shift"}
-        Mirror about half of the training images, or not, and shift each by up to 1 pixel.
+    augment : {None, "shift", "flip and shift", "small changes", "larger changes"}
+        Mirror about half of the training images, or not, and shift each by up to 1 pixel. Or
+        change each by up to 1 pixel, 10 degrees and 10 % of its size, or by up to 2 pixels, 15
+        degrees and 15 %.
+    channels_last : bool
+        Put a pixel's channels side by side in memory, which is faster on most processors.
+    keep_weights : bool
+        Whether to store the weights of seed 0.
     """
 
     epochs: int
@@ -63,6 +71,8 @@ class Setting:
     permuted: bool = False
     normalized: bool = True
     augment: str | None = None
+    channels_last: bool = False
+    keep_weights: bool = False
     # without a type these are no fields, but the same in every training
     label_smoothing = 0.0
     patience = None
@@ -77,6 +87,8 @@ def run(setting, seed, source="full", progress=True, checkpoint=None):
     images = prepare(setting, source, seed)
     net, history, losses = _train(setting, seed, images, progress=progress, checkpoint=checkpoint)
     measured = training.measure(net, history, images, setting, LOSSES.get(setting.network))
+    if setting.keep_weights and seed == 0:
+        train.save(net, WEIGHTS)
     result = {"first_losses": losses} | measured
     for name in images.keys() - {"train"}:
         answers = train.predict(net, images[name][0]).argmax(dim=1)
@@ -132,6 +144,8 @@ def _train(setting, seed, images, **how):
         generator = torch.Generator().manual_seed(seed)
         for weight in (p for p in net.parameters() if p.ndim > 1):
             nn.init.xavier_uniform_(weight, generator=generator)
+    if setting.channels_last:
+        net.to(memory_format=torch.channels_last)
     how |= {"augment": AUGMENT[setting.augment], "loss_function": LOSSES.get(setting.network)}
     return net, *training.train_network(net, images, setting, seed, **how)
 
@@ -147,7 +161,19 @@ def flip_and_shift(x, generator):
     return shift(data.random_flip(x, generator), generator)
 
 
-AUGMENT = {None: None, "shift": shift, "flip and shift": flip_and_shift}
+def changed(x, generator, **most):
+    """Turn, resize and move each image; what comes in is as dark as the darkest pixel."""
+    dark = x.min()
+    return data.random_affine(x - dark, **most, generator=generator) + dark
+
+
+AUGMENT = {
+    None: None,
+    "shift": shift,
+    "flip and shift": flip_and_shift,
+    "small changes": partial(changed, shift=1, degrees=10, scale=0.1),
+    "larger changes": partial(changed, shift=2, degrees=15, scale=0.15),
+}
 
 
 def _shifted_accuracy(net, images, n):

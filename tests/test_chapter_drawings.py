@@ -379,6 +379,15 @@ def test_step_losses_are_running_means_at_the_last_step_of_each_window(ax):
     assert ax.get_ylim()[0] == 0
 
 
+def test_places_of_a_sample_are_those_of_the_first_images_of_each_class():
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), [3, 4, *[6] * 8]))
+    at = mnist.places(labels, 30)
+    assert (np.diff(at) > 0).all()
+    for k in range(10):
+        assert at[labels[at] == k].tolist() == np.flatnonzero(labels == k)[:3].tolist()
+    assert mnist.places(labels, len(labels)).tolist() == list(range(len(labels)))
+
+
 def test_reliability_leaves_empty_bins_out_and_draws_the_diagonal_once(ax):
     bins = [0.1, np.nan, 0.9], [0.2, np.nan, 0.8]
     for label in ("plain", "treated"):

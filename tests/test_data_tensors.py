@@ -183,6 +183,26 @@ def test_crop_is_a_window_of_the_padded_image(padding):
     assert len(places) > 0.95 * len(moves) ** 2
 
 
+@pytest.mark.parametrize(
+    "draw", [[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 1, -1], [1, 1, -1, 1], [-0.3, 0.7, 0.2, 0.5]]
+)
+def test_affine_is_what_torchvision_makes_of_the_same_numbers(monkeypatch, draw):
+    """The draws are of the angle, the factor and the two moves; 1 and -1 are as far as it goes."""
+    fixed = torch.tensor(draw)[:, None] / 2 + 0.5
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: fixed)
+    x = torch.arange(2 * 9 * 12.0).reshape(1, 2, 9, 12)
+    angle, factor, right, down = np.multiply(draw, [90, 0.5, 2, 2]).tolist()
+    theirs = transforms.functional.affine(
+        x,
+        -angle,
+        [right, down],
+        1 + factor,
+        shear=0,
+        interpolation=transforms.InterpolationMode.BILINEAR,
+    )
+    torch.testing.assert_close(data.random_affine(x, 2, 90, 0.5, seeded()), theirs)
+
+
 def test_flip_and_crop_makes_162_versions_of_an_image():
     """Two sides, and 9 × 9 places of 32×32 pixels on 40×40."""
     x = torch.rand(1, 3, 32, 32, generator=seeded())
@@ -202,6 +222,7 @@ def test_to_gray_is_what_pillow_makes_but_for_rounding():
 COMPUTE = {
     "random_flip": lambda x: data.random_flip(x, seeded()),
     "random_crop": lambda x: data.random_crop(x, 1, seeded()),
+    "random_affine": lambda x: data.random_affine(x, 1, 10, 0.1, seeded()),
     "flip_and_crop": lambda x: data.flip_and_crop(x, seeded()),
     "to_gray": data.to_gray,
     "normalize": lambda x: data.normalize(x, [0.5] * 3, [0.5] * 3),
@@ -332,6 +353,9 @@ BAD_NUMBERS = {
         [0, 10, -1, 1.5, 0.0, 1.0, 0.01, True, NAN, "3", None],
     ),
     "padding": (lambda n: data.random_crop(X, n, seeded()), [-1, 1.5, True, None]),
+    "shift": (lambda n: data.random_affine(X, n, 10, 0.1, seeded()), [-1, NAN, True, None]),
+    "degrees": (lambda n: data.random_affine(X, 1, n, 0.1, seeded()), [-1, NAN, True, None]),
+    "scale": (lambda n: data.random_affine(X, 1, 10, n, seeded()), [-1, 1.0, NAN, True, None]),
 }
 
 
@@ -350,6 +374,7 @@ RANDOM = {
     "split": lambda g: data.split(X, Y, 3, g),
     "random_flip": lambda g: data.random_flip(X, g),
     "random_crop": lambda g: data.random_crop(X, 1, g),
+    "random_affine": lambda g: data.random_affine(X, 1, 10, 0.1, g),
     "prepare": lambda g: data.prepare(DATASET, 0.1, g),
 }
 

@@ -19,7 +19,16 @@ from torch.nn import functional as F
 
 from experiments import __main__ as runner
 from experiments import cifar10, color, gray, labels, numpy_mnist, store
-from experiments.settings import EXPERIMENTS, MLP_OR_CNN, MLP_OR_CNN_RATES, REMEDIES, UNDER_WAY
+from experiments.settings import (
+    EXPERIMENTS,
+    MLP_OR_CNN,
+    MLP_OR_CNN_RATES,
+    MNIST_FINAL,
+    MNIST_RATES,
+    MNIST_SIGMOID,
+    REMEDIES,
+    UNDER_WAY,
+)
 from lenet_course import data, models, precision, runs, train
 from lenet_course.scratch import nn, optim
 
@@ -275,6 +284,23 @@ def test_pixels_may_stay_as_they_are_and_be_flipped_and_shifted(made_up):
         return data.random_crop(data.random_flip(xb, order), 1, order)
 
     losses = loop_by_hand(net, images, setting, seed, augment)
+    assert_measures(result, net, images, losses, [128, 4])
+
+
+def test_kept_weights_on_gray_images_are_those_that_were_measured(made_up, tmp_path, monkeypatch):
+    """In a training whose images are moved, turned and resized, with black coming in."""
+    monkeypatch.setattr(gray, "WEIGHTS", tmp_path / "weights.safetensors")
+    setting = tiny_gray(
+        network="lenet", model={}, augment="small changes", channels_last=True, keep_weights=True
+    )
+    result = gray.run(setting, seed=0, progress=False)
+    _, images, _ = by_hand(made_up["mnist"], setting, 12)
+
+    def augment(xb, order):
+        return data.random_affine(xb - xb.min(), 1, 10, 0.1, order) + xb.min()
+
+    losses = loop_by_hand(models.lenet(seed=0), images, setting, 0, augment)
+    net = train.load(models.lenet(), gray.WEIGHTS)
     assert_measures(result, net, images, losses, [128, 4])
 
 
@@ -585,6 +611,26 @@ def test_mlp_and_cnn_have_the_best_of_the_rates_that_were_tried():
         }
         assert len(accuracy) >= 3
         assert accuracy[setting.learning_rate] == max(accuracy.values()), name
+
+
+def test_the_sigmoid_has_the_best_of_the_rates_that_were_tried():
+    tried = runs.load(runner.FOLDER / "mnist_rates.jsonl")
+    accuracy = {
+        MNIST_RATES[name].learning_rate: made["final_valid_accuracy"][0]
+        for name, made in tried.items()
+    }
+    assert accuracy[MNIST_SIGMOID["sigmoid"].learning_rate] == max(accuracy.values())
+
+
+def test_the_stored_weights_are_those_of_the_best_of_the_final_networks(full_images):
+    (kept,) = (name for name, setting in MNIST_FINAL.items() if setting.keep_weights)
+    made = runs.load(runner.FOLDER / "mnist_final.jsonl")
+    losses = {name: one["final_valid_loss"][0] for name, one in made.items()}
+    assert losses[kept] == min(losses.values())
+    net = train.load(models.lenet(), gray.WEIGHTS)
+    x, y = gray.prepare(MNIST_FINAL[kept], "full")["valid"]
+    loss = train.evaluate(net, data.batches(x, y, 1000)).loss
+    assert loss == pytest.approx(made[kept]["final_valid_loss"][0], rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])

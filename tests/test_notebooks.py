@@ -51,7 +51,7 @@ def _code_faults(cells):
         sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(cell.source)))
         for cell in cells
     )
-    if statements > 5:
+    if statements > 7:
         yield f"half of its code cells have {statements} statements"
     if sum(n > 20 for n in lengths) > len(lengths) / 10:
         yield "more than one code cell in ten is longer than 20 lines"
@@ -157,7 +157,7 @@ def test_the_guard_accepts_a_good_notebook(good):
         (1, {"outputs": [ERROR]}, "stores an error"),
         (1, {"outputs": [STDERR]}, "stores what went to stderr"),
         (1, {"source": 'claim("two", 2 == 2)'}, "its code changed"),
-        (1, {"source": "\n".join(["x = 1"] * 11)}, "have 6.0 statements"),
+        (1, {"source": "\n".join(["x = 1"] * 15)}, "have 8.0 statements"),
         (1, {"source": "\n".join(["x = 1"] * 21)}, "longer than 20 lines"),
         (1, {"source": "\n".join(["x = 1"] * 41)}, "41 lines"),
         (1, {"source": "x = 1"}, "no claim"),

@@ -4,7 +4,14 @@
 `tensors` and `batching` make of them what a network learns from.
 """
 
-from lenet_course.data.batching import Batches, batches, flip_and_crop, random_crop, random_flip
+from lenet_course.data.batching import (
+    Batches,
+    batches,
+    flip_and_crop,
+    random_affine,
+    random_crop,
+    random_flip,
+)
 from lenet_course.data.formats import Dataset, Split
 from lenet_course.data.loading import DataUnavailableError, DataWarning, cache_folder, load
 from lenet_course.data.tensors import (
@@ -31,6 +38,7 @@ __all__ = [
     "load",
     "normalize",
     "prepare",
+    "random_affine",
     "random_crop",
     "random_flip",
     "split",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lenet_course.arguments import whole_number
+from lenet_course.arguments import real_number, whole_number
 from lenet_course.data.tensors import check_generator, check_images, check_pairs, permutation
 
 
@@ -118,6 +118,38 @@ def random_crop(x, padding, generator):
         2 * padding + 1, (2, N), generator=generator, device=generator.device
     ).to(x.device)
     return windows[torch.arange(N, device=x.device), :, row, column]  # (N, C, H, W)
+
+
+def random_affine(x, shift, degrees, scale, generator):
+    """Turn and resize each image at random about its middle, then move it.
+
+    By an angle of up to `degrees`, a factor from 1 - `scale` to 1 + `scale`, and up to `shift`
+    pixels each way. A new pixel is interpolated between its four nearest old ones.
+    What comes in from outside is 0, as in `random_crop`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.ones(2, 1, 28, 28)
+    >>> random_affine(x, 1, 10, 0.1, torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 1, 28, 28])
+    """
+    import torch
+    from torch.nn import functional as F
+
+    check_images(x)
+    check_generator(generator)
+    shift, degrees = real_number("shift", shift), real_number("degrees", degrees)
+    scale = real_number("scale", scale, below=1)
+    N, _, H, W = x.shape
+    random = 2 * torch.rand(4, N, generator=generator, device=generator.device).to(x.device) - 1
+    angle, factor = torch.deg2rad(degrees * random[0]), 1 + scale * random[1]
+    cos, sin = angle.cos() / factor, angle.sin() / factor
+    turn = torch.stack([cos, -sin * H / W, sin * W / H, cos], dim=1).view(N, 2, 2)
+    move = 2 * shift * random[2:].T / x.new_tensor([W, H])  # (N, 2), an image is 2 wide
+    matrices = torch.cat([turn, -turn @ move[:, :, None]], dim=2).float()  # (N, 2, 3)
+    grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
+    return F.grid_sample(x.float(), grid, align_corners=False).to(x.dtype)
 
 
 def flip_and_crop(x, generator):
