@@ -1,6 +1,8 @@
 """What the drawings of one chapter show is read back from the axes."""
 
 import math
+import time
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -611,31 +613,30 @@ def test_residual_block_leads_past_two_convolutions(ax):
     assert [(a.xyann[0], a.xy[0]) for a in ax.texts if not a.get_text()][-1] == (x, plus)
 
 
-def test_speeds_and_their_shares_are_those_of_the_steps():
-    net = models.resnet((4,), seed=0)
-    speeds = deeper_networks.speeds(lambda seed: models.resnet((4,), seed=seed), 8, turns=2)
-    assert set(speeds) == {
-        way + order for way in ("float32", "bfloat16") for order in ("", ", channels last")
-    }
-    assert all(speed > 0 for speed in speeds.values())
-    work = models.multiplications(net, (3, 32, 32))
+def test_images_per_second_are_those_of_the_fastest_step_in_either_precision():
+    switched = []
+
+    @contextmanager
+    def block(on):
+        switched.append(on)
+        time.sleep(0.2 if on else 0.05)
+        yield
+
+    net, x, y = models.resnet((4,), seed=0), torch.zeros(8, 3, 32, 32), torch.arange(8)
+    ways = {"slow": (net, x, True), "fast": (net, x, False)}
+    speeds = deeper_networks.images_per_second(ways, y, block, turns=2)
+    assert switched == [True, False] * 2
+    assert speeds["slow"] < 8 / 0.2
+    assert speeds["slow"] < speeds["fast"] < 8 / 0.05
+    assert net[0].weight.grad is not None
+
+
+def test_speeds_are_told_as_shares_of_a_matrix_product():
+    work = 1_000
     table = deeper_networks.speed_table({"float32": 1e9 / (6 * work)}, work)
     assert table.loc["float32", "GFLOP a second"] == "1"
     share = float(table.loc["float32", "of a matrix product's"].rstrip("%"))
     assert 0 <= share < 50  # a product runs at more than 2 GFLOP a second on any processor
-
-
-def test_tables_of_networks_count_what_they_have(monkeypatch):
-    net = models.resnet((4,), seed=0)
-    sizes = deeper_networks.sizes({"small": net})
-    count = sum(p.numel() for p in net.parameters())
-    assert sizes.loc["small", "parameters"] == f"{count:,}"
-    million = models.multiplications(net, (3, 32, 32)) / 1e6
-    assert sizes.loc["small", "multiplications"] == f"{million:.1f} million"
-    monkeypatch.setattr(deeper_networks, "_step", lambda *_: 0.5)
-    trained = {"small": deeper_networks.Trained(net, 1280, np.array([0.5, 0.7]))}
-    costs = deeper_networks.costs(trained, batch_size=64, turns=1).loc["small"]
-    assert costs.tolist() == pytest.approx([0.6, count / 1e6, million, 20 * 0.5 / 60])
 
 
 def test_cost_panels_show_each_network_in_each_panel(draw):

@@ -1,6 +1,5 @@
 """For the chapter Deeper networks: drawings of blocks, tables of stored runs, speeds, checkers."""
 
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -10,7 +9,6 @@ from matplotlib.ticker import LogLocator, PercentFormatter, StrMethodFormatter
 from torch import nn
 from torch.nn import functional as F
 
-from lenet_course import compare, models, precision
 from lenet_course.checks import Case, CheckFailed, run_cases
 
 ARROW = {"arrowstyle": "-|>", "color": "0.3", "shrinkA": 0, "shrinkB": 0}
@@ -21,34 +19,6 @@ def in_points(estimate):
     """Write a difference of accuracies and its interval in percentage points."""
     value, low, high = (100 * number for number in estimate[:3])
     return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
-
-
-def comparison(networks, stored):
-    """Tabulate the size and the work of networks, and the accuracy of their stored runs."""
-    return sizes(networks).join(accuracies(stored))
-
-
-def sizes(networks):
-    """Tabulate the parameters of networks, and their multiplications for one image."""
-    rows = {
-        name: {
-            "parameters": f"{sum(p.numel() for p in net.parameters()):,}",
-            "multiplications": f"{models.multiplications(net, (3, 32, 32)) / 1e6:.1f} million",
-        }
-        for name, net in networks.items()
-    }
-    return pd.DataFrame(rows).T
-
-
-def accuracies(stored):
-    """Tabulate the mean accuracy of stored runs on training and validation images."""
-    rows = {}
-    for name, runs in stored.items():
-        rows[name] = {}
-        for column, part in {"training": "train", "validation": "valid"}.items():
-            estimate = compare.mean(runs[f"final_{part}_accuracy"])
-            rows[name][column] = f"{estimate.value:.1%} ± {estimate.half:.1%}"
-    return pd.DataFrame(rows).T
 
 
 def stages(table):
@@ -107,28 +77,27 @@ def _arrow(ax, start, end):
     ax.annotate("", xy=end, xytext=start, arrowprops=ARROW)
 
 
-def speeds(make, batch_size, turns=5):
-    """Time a training step of a network in float32 and bfloat16, channels first and last.
+def images_per_second(ways, y, bfloat16, turns=5):
+    """Time a training step, forward and backward, in several ways that take turns.
 
-    Returns
-    -------
-    dict of str to float
-        Images a second, of the fastest of the turns.
+    Parameters
+    ----------
+    ways : dict of str to (torch.nn.Module, Tensor, bool)
+        A network, its images (N, C, H, W), and whether it computes in bfloat16.
+    y : Tensor, shape (N,)
+    bfloat16 : callable
+        Gives the block to compute in, for the bool; `lenet_course.precision.bfloat16`.
+    turns : int
+        Of each way the fastest counts.
     """
-    x = torch.randn(batch_size, 3, 32, 32)
-    y = torch.arange(batch_size) % 10
-    last = {"memory_format": torch.channels_last}
-    ways = {
-        "float32": (make(seed=0), x, False),
-        "float32, channels last": (make(seed=0).to(**last), x.to(**last), False),
-        "bfloat16": (make(seed=0), x, True),
-        "bfloat16, channels last": (make(seed=0).to(**last), x.to(**last), True),
-    }
     seconds = {name: [] for name in ways}
     for _ in range(turns):
-        for name, (net, images, on) in ways.items():
-            seconds[name].append(_step(net, images, y, on))
-    return {name: batch_size / min(times) for name, times in seconds.items()}
+        for name, (net, x, on) in ways.items():
+            start = perf_counter()
+            with bfloat16(on):
+                F.cross_entropy(net(x).float(), y).backward()
+            seconds[name].append(perf_counter() - start)
+    return {name: len(y) / min(times) for name, times in seconds.items()}
 
 
 def speed_table(speeds, multiplications):
@@ -157,44 +126,6 @@ def _product_rate(dtype, size=2048, turns=3):
         a @ b
         seconds.append(perf_counter() - start)
     return 2 * size**3 / min(seconds)
-
-
-def _step(net, x, y, on):
-    start = perf_counter()
-    with precision.bfloat16(on):
-        F.cross_entropy(net(x).float(), y).backward()
-    return perf_counter() - start
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A network, how many images its training went through, and its runs' test accuracies (S,)."""
-
-    net: nn.Module
-    n_images: int
-    accuracies: np.ndarray
-    bfloat16: bool = False
-
-
-def costs(trained, batch_size=128, turns=3):
-    """Tabulate what each network costs: parameters, multiplications for an image, minutes.
-
-    The minutes are those of the forward and backward passes of the whole training on this
-    machine, from the fastest of a few steps.
-    """
-    last = {"memory_format": torch.channels_last}
-    x, y = torch.randn(batch_size, 3, 32, 32).to(**last), torch.arange(batch_size) % 10
-    rows = {}
-    for name, one in trained.items():
-        net = one.net.to(**last)
-        seconds = min(_step(net, x, y, one.bfloat16) for _ in range(turns))
-        rows[name] = {
-            "test accuracy": np.mean(one.accuracies),
-            "million parameters": sum(p.numel() for p in net.parameters()) / 1e6,
-            "million multiplications": models.multiplications(net, (3, 32, 32)) / 1e6,
-            "minutes": one.n_images / batch_size * seconds / 60,
-        }
-    return pd.DataFrame(rows).T
 
 
 def cost_panels(axes, costs):
