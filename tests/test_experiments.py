@@ -573,8 +573,11 @@ def tolerance(setting):
     that compare with loops written out catch it. The residual network at a rate of 1 differed by
     up to 1e-4 at the sixth step, 2e-3 at the eighth and 5e-2 at the fifteenth. Plain SGD at its
     high rates stayed below 1e-4 for five steps and reached 3e-2 later; another seed is beyond
-    1.8e-3 within the five.
+    1.8e-3 within the five. Deep stacks with momentum are the worst: with 2 threads for 1 they
+    differed by up to 1e-6 at the first step, 3e-4 at the second and 1.5e-3 at the third.
     """
+    if isinstance(setting, color.Setting) and setting.network != "resnet":
+        return np.array([1e-4, 3e-3, 1e-2, *(store.FIRST - 3) * [np.inf]])
     if getattr(setting, "optimizer", None) == "sgd":
         return np.where(np.arange(store.FIRST) < 5, 5e-4, np.inf)
     careful = getattr(setting, "one_cycle", False) and not setting.model.get("batch_norm")
@@ -584,9 +587,9 @@ def tolerance(setting):
 
 
 def replay(module, setting, seed):
-    """Take the first steps again: all that are stored, but few of networks that take long."""
+    """Take the first steps again: all that are stored, but three of networks that take long."""
     if module is color:
-        return module.first_losses(setting, seed, steps=3 if seed else 6)
+        return module.first_losses(setting, seed, steps=3)
     return module.first_losses(setting, seed)
 
 
@@ -647,7 +650,7 @@ def test_stored_losses_in_bfloat16_are_near_those_in_float32(name):
         assert ("bfloat16_losses" in result) == result["bfloat16"]
         if result["bfloat16"]:
             ratio = np.divide(result["bfloat16_losses"], result["first_losses"])
-            assert (np.abs(ratio - 1) < np.geomspace(5e-3, 0.2, store.FIRST)).all()
+            assert (np.abs(ratio - 1) < np.geomspace(1e-2, 0.2, store.FIRST)).all()
 
 
 # Keeping runs
