@@ -67,7 +67,7 @@ class Reader:
     def __init__(self, browser, address, name):
         self.notebook = None
         self.elsewhere = []
-        self.page = browser.new_page(viewport={"width": 1200, "height": 12_000})
+        self.page = browser.new_page(viewport={"width": 1200, "height": 20_000})
         self.page.route(re.compile(r"^https?://(?!127\.0\.0\.1[:/])"), self.refuse)
         self.page.goto(f"{address}/doc/tree/{name}.ipynb")
 
