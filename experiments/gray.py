@@ -52,7 +52,7 @@ class Setting:
         change each by up to 1 pixel, 10 degrees and 10 % of its size, or by up to 2 pixels, 15
         degrees and 15 %.
     channels_last : bool
-        Put a pixel's channels side by side in memory, which is faster on most processors.
+        Keep the channels of a pixel side by side in memory.
     keep_weights : bool
         Whether to store the weights of seed 0.
     """

@@ -191,7 +191,7 @@ DEPTH_RATES = {
     for rate in RATES
 }
 
-# The rate that did best in DEPTH_RATES with two layers, and no worse than others with more.
+# For each activation one rate was the best at every depth, or no worse than the others.
 DEPTH_BEST = {"sigmoid": 0.2, "ReLU": 0.05, "ReLU and batch norm": 0.2}
 DEPTH = {
     f"{name}, {layers} layers": depth_arm(name, layers, rate)
@@ -237,7 +237,7 @@ def fast(epochs, **changes):
     return color.Setting(epochs=epochs, **recipe | changes)
 
 
-# The recipe, and others in half its epochs: by their validation images it was chosen.
+# The recipe, and in half its epochs others that it may be compared with on validation images.
 FAST_CHOICES = {
     "recipe": fast(8),
     "rate 0.5": fast(4, learning_rate=0.5),
@@ -258,8 +258,8 @@ FAST_TRICKS = {
     },
 }
 
-# On all images, for the test set to judge; to be run on a quiet machine with two threads, because
-# their seconds are told. The shorter ones say how soon a lower accuracy is reached.
+# On all images, for the test set to judge. The shorter ones say how soon a lower accuracy is
+# reached, the one in float32 whether bfloat16 costs accuracy.
 FAST = {"recipe": fast(8, n_images=color.ALL, keep_weights=True)}
 FAST_SHORTER = {f"in {epochs} epochs": fast(epochs, n_images=color.ALL) for epochs in (3, 4, 5, 6)}
 FAST_FLOAT32 = {"recipe in float32": fast(8, n_images=color.ALL, bfloat16=False)}

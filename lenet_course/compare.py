@@ -35,6 +35,15 @@ class Estimate(NamedTuple):
         """Half the width of the interval."""
         return (self.high - self.low) / 2
 
+    def in_points(self, digits=1):
+        """Write a difference of shares and its interval in percentage points.
+
+        >>> Estimate(0.042, 0.022, 0.063).in_points()
+        '+4.2 (+2.2 to +6.3)'
+        """
+        value, low, high = (f"{100 * number:+.{digits}f}" for number in self[:3])
+        return f"{value} ({low} to {high})"
+
 
 def share(correct, n):
     """Estimate the share of right answers on all images from `correct` of `n` (Wilson, 1927).

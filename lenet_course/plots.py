@@ -95,6 +95,44 @@ def tinted(ax, values, groups):
     return ax
 
 
+def signs(axes, texts):
+    """Write one text, such as × or =, to the left of each of these axes but the first."""
+    for ax, text in zip(axes[1:], texts, strict=True):
+        place = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        ax.annotate(text, (0, 0.5), (-7, 0), ha="right", va="center", size="large", **place)
+    return axes
+
+
+def filters(axes, channels, weight, out, bias=None, place=None):
+    """Draw a convolution: a row of kernels for each filter under the channels that they read.
+
+    The channels (C, H, W) stand above the kernels, weight (C_out, C, KH, KW), and the maps out
+    (C_out, OH, OW) at their right; NaN is a question mark. There are (C_out + 1, C + 1) axes. The
+    `bias` (C_out,) is written before its map. `place`, a row and a column of the maps, frames the
+    window there and what comes of it.
+    """
+    C_out, C = weight.shape[:2]
+    if np.shape(axes) != (C_out + 1, C + 1):
+        raise ValueError(f"the layer needs ({C_out + 1}, {C + 1}) axes, got {np.shape(axes)}")
+    span = {"vmin": np.min(channels), "vmax": np.max(channels)}
+    strongest, largest = np.max(np.abs(weight)), np.nanmax(np.abs(out))
+    for c, ax in enumerate(axes[0, :-1]):
+        image(ax, channels[c], values=True, **span).set_title(f"channel {c}")
+        if place is not None:
+            outline(ax, *place, *weight.shape[2:])
+    axes[0, -1].set_axis_off()
+    for o, (*kernel_axes, out_ax) in enumerate(axes[1:]):
+        for ax, kernel in zip(kernel_axes, weight[o], strict=True):
+            signed(ax, kernel, values=True, limit=strongest)
+        kernel_axes[0].set_title(f"filter {o}")
+        signed(out_ax, out[o], values=True, limit=largest).set_title(f"map {o}")
+        if place is not None:
+            outline(out_ax, *place, 1, 1)
+        added = "" if bias is None else f"{bias[o]:+g} ".replace("-", "\N{MINUS SIGN}")
+        signs((*kernel_axes, out_ax), [*"+" * (C - 1), f"{added}="])
+    return axes
+
+
 def outline(ax, top, left, height, width, color="C1"):
     """Frame a block of pixels, given by the row and column of its first pixel and its size."""
     frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, clip_on=False)

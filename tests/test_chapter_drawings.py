@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawing_helpers import bounds, words
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from lenet_course import compare, models, scratch
+from lenet_course import compare, models
 from lenet_course.chapters import (
     backpropagation,
     convolution,
@@ -28,14 +29,6 @@ from lenet_course.chapters import (
     watching_training,
     what_a_layer_sees,
 )
-
-
-def words(ax):
-    return [text.get_text() for text in ax.texts if text.get_text()]
-
-
-def bounds(ax):
-    return [patch.get_bbox().bounds for patch in ax.patches]
 
 
 def cells(ax, **properties):
@@ -192,26 +185,6 @@ def test_window_at_frames_the_window_and_its_output(draw):
     assert [ax.get_title() for ax in axes] == ["image", "kernel", "output"]
 
 
-def test_layer_has_a_row_for_each_filter_with_its_kernels_bias_and_output(draw):
-    axes, rng = draw(4, 3), np.random.default_rng(3)
-    channels = rng.integers(0, 3, (2, 3, 4))
-    weight, bias = rng.integers(-2, 3, (3, 2, 2, 3)), np.array([0.0, -5, 1])
-    out = scratch.conv2d(channels[None] * 1.0, weight * 1.0, bias)[0]
-    out[1, 1, 0] = np.nan
-    assert convolution.layer(axes, channels, weight, bias, out, (1, 0)) is axes
-    for c in range(2):
-        np.testing.assert_array_equal(axes[0, c].images[0].get_array(), channels[c])
-        assert bounds(axes[0, c]) == [(-0.5, 0.5, 3, 2)]
-    for o, ending in enumerate(["+0 =", "−5 =", "+1 ="]):
-        for c in range(2):
-            np.testing.assert_array_equal(axes[o + 1, c].images[0].get_array(), weight[o, c])
-        assert words(axes[o + 1, 1])[-1] == "+"
-        assert words(axes[o + 1, 2])[-1] == ending
-        assert bounds(axes[o + 1, 2]) == [(-0.5, 0.5, 1, 1)]
-        assert axes[o + 1, 2].get_title() == f"output {o}"
-    assert words(axes[2, 2])[2] == "?"
-
-
 def test_windows_as_columns_frames_the_same_pixels_twice(draw):
     axes, pixels = draw(1, 2), np.arange(12).reshape(3, 4)
     windows = np.lib.stride_tricks.sliding_window_view(pixels, (2, 2))
@@ -232,25 +205,6 @@ def test_timings_are_milliseconds_from_the_top_down(ax):
 
 
 # What a layer sees
-
-
-def test_kernel_table_has_a_row_for_each_filter_and_a_column_for_each_channel(draw):
-    axes, rng = draw(3, 4), np.random.default_rng(1)
-    x, weight = rng.random((3, 4, 5)), rng.normal(size=(2, 3, 2, 2))
-    out = rng.normal(size=(2, 3, 4))
-    out[1] = np.nan
-    assert what_a_layer_sees.kernel_table(axes, x, weight, out) is axes
-    for c in range(3):
-        np.testing.assert_array_equal(axes[0, c].images[0].get_array(), x[c])
-        for o in range(2):
-            np.testing.assert_array_equal(axes[o + 1, c].images[0].get_array(), weight[o, c])
-            assert words(axes[o + 1, c])[-1] == ("=" if c == 2 else "+")
-    np.testing.assert_array_equal(axes[1, 3].images[0].get_array(), out[0])
-    assert words(axes[2, 3]) == ["?"] * 12
-    limits = [axes[o + 1, 3].images[0].get_clim() for o in range(2)]
-    assert limits == [(-np.abs(out[0]).max(), np.abs(out[0]).max())] * 2
-    with pytest.raises(ValueError, match=r"\(3, 4\) axes, got \(2, 4\)"):
-        what_a_layer_sees.kernel_table(axes[:2], x, weight, out)
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,14 @@ from torch.nn import functional as F
 from experiments import __main__ as runner
 from experiments import cifar10, color, gray, labels, numpy_mnist, store
 from experiments.settings import (
+    DEPTH_BEST,
     EXPERIMENTS,
     MLP_OR_CNN,
     MLP_OR_CNN_RATES,
     MNIST_FINAL,
     MNIST_RATES,
     MNIST_SIGMOID,
+    RATES,
     REMEDIES,
     UNDER_WAY,
 )
@@ -623,6 +625,16 @@ def test_the_sigmoid_has_the_best_of_the_rates_that_were_tried():
         for name, made in tried.items()
     }
     assert accuracy[MNIST_SIGMOID["sigmoid"].learning_rate] == max(accuracy.values())
+
+
+def test_each_activation_has_the_best_of_the_rates_that_were_tried_at_each_depth():
+    tried = runs.load(runner.FOLDER / "depth_rates.jsonl")
+    for (name, best), layers in product(DEPTH_BEST.items(), (2, 4, 8)):
+        accuracy = {
+            rate: tried[f"{name}, {layers} layers, rate {rate}"]["final_valid_accuracy"][0]
+            for rate in RATES
+        }
+        assert accuracy[best] == max(accuracy.values()), f"{name}, {layers} layers"
 
 
 def test_the_stored_weights_are_those_of_the_best_of_the_final_networks(full_images):

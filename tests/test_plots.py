@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from drawing_helpers import bounds, words
 from matplotlib.colors import to_rgb
 
-from lenet_course import compare, plots
+from lenet_course import compare, plots, scratch
 from lenet_course.train import History
 
 
@@ -271,3 +272,41 @@ def test_intervals_of_differences_are_in_points(ax, line, label):
 def test_what_does_not_fit_is_refused(ax, drawing, given, message):
     with pytest.raises(ValueError, match=message):
         getattr(plots, drawing)(ax, *given)
+
+
+def test_signs_stand_before_all_but_the_first(draw):
+    axes = draw(1, 3)
+    assert plots.signs(axes, "×=") is axes
+    assert [words(ax) for ax in axes] == [[], ["×"], ["="]]
+
+
+def test_filters_have_a_row_each_under_the_channels_that_they_read(draw):
+    axes, rng = draw(4, 3), np.random.default_rng(3)
+    channels = rng.integers(0, 3, (2, 3, 4))
+    weight, bias = rng.integers(-2, 3, (3, 2, 2, 3)), np.array([0.0, -5, 1])
+    out = scratch.conv2d(channels[None] * 1.0, weight * 1.0, bias)[0]
+    out[1, 1, 0] = np.nan
+    assert plots.filters(axes, channels, weight, out, bias, place=(1, 0)) is axes
+    limits = set()
+    for c in range(2):
+        np.testing.assert_array_equal(axes[0, c].images[0].get_array(), channels[c])
+        assert bounds(axes[0, c]) == [(-0.5, 0.5, 3, 2)]
+    for o, ending in enumerate(["+0 =", "−5 =", "+1 ="]):
+        for c in range(2):
+            np.testing.assert_array_equal(axes[o + 1, c].images[0].get_array(), weight[o, c])
+        assert words(axes[o + 1, 1])[-1] == "+"
+        assert words(axes[o + 1, 2])[-1] == ending
+        assert bounds(axes[o + 1, 2]) == [(-0.5, 0.5, 1, 1)]
+        assert axes[o + 1, 2].get_title() == f"map {o}"
+        limits.add(axes[o + 1, 2].images[0].get_clim())
+    assert limits == {(-np.nanmax(np.abs(out)), np.nanmax(np.abs(out)))}
+    assert words(axes[2, 2])[2] == "?"
+
+
+def test_filters_need_no_bias_and_no_place(draw):
+    axes = draw(2, 2)
+    plots.filters(axes, np.ones((1, 3, 3)), np.ones((1, 1, 2, 2)), np.full((1, 2, 2), 4.0))
+    assert words(axes[1, 1])[-1] == "="
+    assert [bounds(ax) for ax in axes.flat] == [[]] * 4
+    with pytest.raises(ValueError, match=r"needs \(2, 2\) axes, got \(1, 2\)"):
+        plots.filters(axes[:1], np.ones((1, 3, 3)), np.ones((1, 1, 2, 2)), np.ones((1, 2, 2)))

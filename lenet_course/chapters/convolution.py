@@ -4,15 +4,7 @@ import numpy as np
 
 from lenet_course import scratch
 from lenet_course.checks import Case, run_cases
-from lenet_course.plots import image, outline, signed
-
-
-def signs(axes, texts):
-    """Write one text, such as × or =, to the left of each of these axes but the first."""
-    for ax, text in zip(axes[1:], texts, strict=True):
-        place = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        ax.annotate(text, (0, 0.5), (-7, 0), ha="right", va="center", size="large", **place)
-    return axes
+from lenet_course.plots import image, outline, signed, signs
 
 
 def window_at(axes, pixels, kernel, output, place):
@@ -30,30 +22,6 @@ def window_at(axes, pixels, kernel, output, place):
     for ax, title in zip(axes, ("image", "kernel", "output"), strict=True):
         ax.set_title(title)
     return signs(axes, "×=")
-
-
-def layer(axes, channels, weight, bias, out, place):
-    """Draw a layer on axes (C_out + 1, C + 1): a row for each filter under the input's channels.
-
-    A window of the channels (C, H, W) is framed, and in each output the number that it gives; out
-    (C_out, OH, OW) is NaN where it is not to be shown. `place` is a row and column in it.
-    """
-    row, column = place
-    span = {"vmin": np.min(channels), "vmax": np.max(channels)}
-    strongest, largest = np.max(np.abs(weight)), np.nanmax(np.abs(out))
-    for c, ax in enumerate(axes[0, :-1]):
-        image(ax, channels[c], values=True, **span).set_title(f"channel {c}")
-        outline(ax, row, column, *weight.shape[2:])
-    axes[0, -1].set_axis_off()
-    for o, (*kernel_axes, out_ax) in enumerate(axes[1:]):
-        for ax, kernel in zip(kernel_axes, weight[o], strict=True):
-            signed(ax, kernel, values=True, limit=strongest)
-        kernel_axes[0].set_title(f"filter {o}")
-        signed(out_ax, out[o], values=True, limit=largest).set_title(f"output {o}")
-        outline(out_ax, row, column, 1, 1)
-        ending = f"{bias[o]:+g} =".replace("-", "\N{MINUS SIGN}")
-        signs((*kernel_axes, out_ax), [*"+" * (len(kernel_axes) - 1), ending])
-    return axes
 
 
 def windows_as_columns(axes, pixels, columns, kernel_size, place):

@@ -15,12 +15,6 @@ ARROW = {"arrowstyle": "-|>", "color": "0.3", "shrinkA": 0, "shrinkB": 0}
 BOX = {"boxstyle": "round,pad=0.35", "facecolor": "#DCE9F5", "edgecolor": "0.3"}
 
 
-def in_points(estimate):
-    """Write a difference of accuracies and its interval in percentage points."""
-    value, low, high = (100 * number for number in estimate[:3])
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
-
-
 def stages(table):
     """Shorten a `models.layer_table` to the layers with parameters and those that pool."""
     shown = table["parameters"].ne(0) | table["layer"].str.contains("Pool|^$")

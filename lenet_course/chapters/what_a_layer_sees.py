@@ -3,33 +3,8 @@
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from lenet_course import plots
 from lenet_course.checks import Case, run_cases
 from lenet_course.shapes import conv_output_size, receptive_field
-
-
-def kernel_table(axes, x, weight, out):
-    """Draw a layer as a table, with a row of kernels for each filter and a column per channel.
-
-    The channels x (C, H, W) stand above the kernels, weight (C_out, C, KH, KW), and the maps
-    out (C_out, OH, OW) at their right; NaN is not shown. There are (C_out + 1, C + 1) axes.
-    """
-    C_out, C = weight.shape[:2]
-    if np.shape(axes) != (C_out + 1, C + 1):
-        raise ValueError(f"the table needs ({C_out + 1}, {C + 1}) axes, got {np.shape(axes)}")
-    strongest, middle = 1.7 * np.abs(weight).max(), {"ha": "center", "va": "center", "size": 18}
-    for c in range(C):
-        plots.image(axes[0, c], x[c], values=True).set_title(f"channel {c}")
-    for o in range(C_out):
-        for c in range(C):
-            kernel = plots.signed(axes[o + 1, c], weight[o, c], values=True, limit=strongest)
-            x_sign, sign = (1.2, "=") if c == C - 1 else (1.4, "+")
-            kernel.text(x_sign, 0.5, sign, transform=kernel.transAxes, **middle)
-        axes[o + 1, 0].set_ylabel(f"filter {o}")
-        plots.signed(axes[o + 1, C], out[o], values=True, limit=np.nanmax(np.abs(out)))
-        axes[o + 1, C].set_title(f"map {o}")
-    axes[0, C].set_axis_off()
-    return axes
 
 
 def receptive_pyramid(ax, size, layers):

@@ -1,0 +1,11 @@
+"""What a drawing shows, read back from its axes."""
+
+
+def words(ax):
+    """List the texts that stand on the axes."""
+    return [text.get_text() for text in ax.texts if text.get_text()]
+
+
+def bounds(ax):
+    """List the (x, y, width, height) of the patches."""
+    return [patch.get_bbox().bounds for patch in ax.patches]
