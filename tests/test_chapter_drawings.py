@@ -604,3 +604,6 @@ def test_cost_panels_show_each_network_in_each_panel(draw):
         points = [(*line.get_xdata(), *line.get_ydata()) for line in ax.lines]
         assert points == list(zip(table[column], table["test accuracy"], strict=True))
     assert [text.get_text() for text in axes[0].figure.legends[0].texts] == ["a", "b"]
+    axes[0].figure.canvas.draw()
+    labels = [float(label.get_text().rstrip("%")) for label in axes[0].get_yticklabels()]
+    assert labels == pytest.approx(100 * axes[0].get_yticks(), abs=0.06)

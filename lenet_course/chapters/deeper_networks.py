@@ -131,7 +131,7 @@ def cost_panels(axes, costs):
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.minorticks_off()
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
         ax.grid(axis="y")
     axes[0].set_ylabel("test accuracy")
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
