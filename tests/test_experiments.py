@@ -639,7 +639,7 @@ def test_each_kind_of_images_has_the_best_of_the_rates_that_were_tried():
             for name, made in tried.items()
             if name.startswith(f"{kind}, rate")
         }
-        assert len(accuracy) == 4
+        assert len(accuracy) >= 4
         assert accuracy[setting.learning_rate] == max(accuracy.values()), kind
 
 
