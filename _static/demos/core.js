@@ -28,6 +28,12 @@ const cnn = (() => {
     return new Type(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
   }
 
+  // The tensors of a state dict in a data file, by their keys, such as "0.weight".
+  function decode_state(state) {
+    const decoded = ([key, { shape, data }]) => [key, tensor(shape, decode(data))];
+    return Object.fromEntries(Object.entries(state).map(decoded));
+  }
+
   function require_shape(name, { shape }, expected) {
     if (written(shape) !== written(expected)) {
       throw new Error(`${name} has the shape ${written(shape)}, not ${written(expected)}`);
@@ -531,7 +537,7 @@ const cnn = (() => {
   }
 
   return {
-    tensor, decode, generator, conv_output_size, receptive_field,
+    tensor, decode, decode_state, generator, conv_output_size, receptive_field,
     conv2d, max_pool2d, avg_pool2d, linear, flatten, relu, sigmoid, tanh, softmax, cross_entropy,
     conv2d_backward, max_pool2d_backward, avg_pool2d_backward, linear_backward,
     relu_backward, sigmoid_backward, tanh_backward, cross_entropy_backward,
