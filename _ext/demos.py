@@ -6,6 +6,7 @@ Jupyter Book links every script and style sheet of ``_static`` to every page.
 import re
 
 DATA = {  # each demonstration of the book, and the files of its weights and pictures
+    "kernels": ["kernels"],
     "output_size": [],
     "valley": [],
 }

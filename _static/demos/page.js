@@ -51,7 +51,7 @@ const demos = (() => {
 
   function slider(label, { min = 0, max, step = 1, value, show = String }, change) {
     const shown = element("output");
-    const input = element("input", { type: "range", min, max, step });
+    const input = element("input", { type: "range", min, max, step, "aria-label": label });
     const control = element("label", { class: "demo-slider" }, element("span", {}, label), shown, input);
     const tell = () => {
       shown.textContent = show(Number(input.value));
@@ -153,6 +153,6 @@ const demos = (() => {
 
   return {
     register, element, svg, button, slider, select, checkbox, row, live,
-    color, onTheme, reducedMotion, drawing, drawPixels,
+    color, onTheme, reducedMotion, drawing, drawPixels, shade,
   };
 })();
