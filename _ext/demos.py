@@ -5,9 +5,11 @@ Jupyter Book links every script and style sheet of ``_static`` to every page.
 
 import re
 
-DATA = {  # each demonstration of the book, and the files of its weights and pictures
-    "kernels": ["kernels"],
-    "output_size": [],
+NEEDS = {  # each demonstration, and what it needs besides core.js, page.js and its own script
+    "filters": ["data/kernels", "sliding_window"],
+    "kernels": ["data/kernels", "sliding_window"],
+    "output_size": ["cells"],
+    "receptive_field": ["cells"],
     "valley": [],
 }
 SHOWN = re.compile(r'<div class="demo" data-demo="(\w+)"')
@@ -15,8 +17,8 @@ SHOWN = re.compile(r'<div class="demo" data-demo="(\w+)"')
 
 def scripts(names):
     """List the scripts that these demonstrations need, in the order in which they run."""
-    data = [f"data/{file}" for name in names for file in DATA[name]]
-    needed = ["core", *data, "page", *names]
+    shared = [file for name in names for file in NEEDS[name]]
+    needed = ["core", "page", *shared, *names]
     return [f"demos/{file}.js" for file in dict.fromkeys(needed)]
 
 

@@ -82,6 +82,20 @@ def test_a_page_without_a_demonstration_loads_nothing_of_them(demo_pages):
 
 
 def test_a_page_loads_exactly_what_its_demonstrations_need(demo_pages):
-    style, core, page = "demos/demos.css", "demos/core.js", "demos/page.js"
-    assert demo_pages["one"] == [style, core, page, "demos/valley.js"]
-    assert demo_pages["two"] == [style, core, page, "demos/output_size.js", "demos/valley.js"]
+    shared = ["demos/demos.css", "demos/core.js", "demos/page.js"]
+    two = [f"demos/{name}.js" for name in ("cells", "output_size", "valley")]
+    assert demo_pages["one"] == [*shared, "demos/valley.js"]
+    assert demo_pages["two"] == [*shared, *two]
+
+
+def test_each_demonstration_has_a_script_and_stands_for_a_picture_of_its_page():
+    shown = re.compile(r'<div class="demo" data-demo="(\w+)" data-replaces="([\w-]+)"')
+    names = set()
+    for path in [ROOT / "intro.md", *(ROOT / "chapters").glob("*.ipynb")]:
+        source = path.read_text(encoding="utf-8").replace('\\"', '"')
+        for name, figure in shown.findall(source):
+            names.add(name)
+            assert re.search(rf'("name": "|:name: ){figure}\b', source), f"{path.name}: {figure}"
+    scripts = {path.stem for path in (ROOT / "_static/demos").glob("*.js")}
+    assert names
+    assert names - scripts == set()

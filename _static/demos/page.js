@@ -50,8 +50,8 @@ const demos = (() => {
     element("button", { type: "button", class: "demo-button", click, ...attributes }, text);
 
   function slider(label, { min = 0, max, step = 1, value, show = String }, change) {
-    const shown = element("output");
-    const input = element("input", { type: "range", min, max, step, "aria-label": label });
+    const shown = element("b", { "aria-hidden": "true" }); // screen readers say aria-valuetext
+    const input = element("input", { type: "range", min, max, step });
     const control = element("label", { class: "demo-slider" }, element("span", {}, label), shown, input);
     const tell = () => {
       shown.textContent = show(Number(input.value));
