@@ -5,8 +5,7 @@
   const { KERNELS, range, sum, strongest, clamp, text, four, photograph, gray, each } = sliding;
   const { block, Layer, View, steer, frame, title, column } = sliding;
   const OWN = "your own";
-  const HINT =
-    "Move the window with the mouse, a finger or the arrow keys, and change the kernel’s numbers.";
+  const HINT = "Move the window with mouse, finger or arrow keys, and change the kernel’s numbers.";
   const DRAWING_HINT =
     "Draw with the mouse, a finger, or the space bar after the arrow keys have moved the window.";
 
