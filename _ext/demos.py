@@ -8,6 +8,7 @@ import re
 NEEDS = {  # each demonstration, and what it needs besides core.js, page.js and its own script
     "output_size": ["cells"],
     "receptive_field": ["cells"],
+    "training": ["data/training_digits"],
     "valley": [],
 }
 SHOWN = re.compile(r'<div class="demo" data-demo="(\w+)"')
