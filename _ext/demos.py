@@ -10,6 +10,7 @@ NEEDS = {  # each demonstration, and what it needs besides core.js, page.js and 
     "kernels": ["data/kernels", "sliding_window"],
     "output_size": ["cells"],
     "receptive_field": ["cells"],
+    "training": ["data/training_digits"],
     "valley": [],
 }
 SHOWN = re.compile(r'<div class="demo" data-demo="(\w+)"')
