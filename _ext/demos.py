@@ -6,6 +6,8 @@ Jupyter Book links every script and style sheet of ``_static`` to every page.
 import re
 
 NEEDS = {  # each demonstration, and what it needs besides core.js, page.js and its own script
+    "digit": ["data/lenet", "data/digits_wrong", "preparation"],
+    "layers": ["data/lenet", "data/digits_wrong", "preparation", "digit"],
     "output_size": ["cells"],
     "receptive_field": ["cells"],
     "valley": [],

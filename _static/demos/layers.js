@@ -5,19 +5,21 @@
   const SIZE = 28;
   const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
-  // Each stage is computed from the one before it. A window is [size, stride, padding]; `layer` is
-  // the number in PyTorch's names, which pooling has not. Maps stand in rows of so many, on a phone
-  // `narrow`. The numbers of a fully connected layer have no place; they stand in rows of `width`.
+  // Each stage is computed from the one before it. `layer` is the number of its weights in PyTorch's
+  // names; pooling has none. A window is [size, stride, padding]. Maps stand in rows of so many
+  // `columns`, `narrow` on a phone, each number at most `zoom` pixels wide. The numbers of a fully
+  // connected layer have no place; they stand in rows of `width`.
   const STAGES = [
     { key: "x" },
-    { key: "conv1", title: "conv 1", relu: true, layer: 0, window: [5, 1, 2], columns: 6, narrow: 3, zoom: 4 },
+    { key: "conv1", title: "conv 1", layer: 0, window: [5, 1, 2], columns: 6, narrow: 3, zoom: 4 },
     { key: "pool1", title: "pool 1", window: [2, 2, 0], columns: 6, narrow: 6, zoom: 5 },
-    { key: "conv2", title: "conv 2", relu: true, layer: 3, window: [5, 1, 0], columns: 8, narrow: 8, zoom: 6 },
+    { key: "conv2", title: "conv 2", layer: 3, window: [5, 1, 0], columns: 8, narrow: 8, zoom: 6 },
     { key: "pool2", title: "pool 2", window: [2, 2, 0], columns: 16, narrow: 8, zoom: 6 },
-    { key: "linear1", title: "linear 1", relu: true, layer: 7, width: 30, zoom: 12 },
-    { key: "linear2", title: "linear 2", relu: true, layer: 9, width: 28, zoom: 12 },
+    { key: "linear1", title: "linear 1", layer: 7, width: 30, zoom: 12 },
+    { key: "linear2", title: "linear 2", layer: 9, width: 28, zoom: 12 },
     { key: "scores", title: "linear 3, the scores", layer: 11, width: 10, zoom: 24 },
   ].map((stage, number) => ({ columns: 1, narrow: 1, ...stage, number }));
+  const hasRelu = ({ key, layer }) => layer !== undefined && key !== "scores";
 
   // --- maps: { C, H, W, data }
 
@@ -104,8 +106,9 @@
     const name = nameOf(unit);
     const start = `${name[0].toUpperCase()}${name.slice(1)} sees ${sees(unit)}.`;
     if (!weight) return `${start} It is ${decimal(value)}, the largest of four numbers.`;
-    const total = `${start} ${read.data.length} products sum to ${decimal(sum)}, the bias adds ${decimal(bias)}`;
-    if (!STAGES[unit.number].relu) return `${total}: ${decimal(value)}.`;
+    const products = `${read.data.length} products sum to ${decimal(sum)}`;
+    const total = `${start} ${products}, the bias adds ${decimal(bias)}`;
+    if (!hasRelu(STAGES[unit.number])) return `${total}: ${decimal(value)}.`;
     return value > 0 ? `${total}: ${decimal(value)}.` : `${total}, and ReLU makes it 0.`;
   }
 
@@ -133,8 +136,8 @@
   }
 
   function captioned(maps, caption = "") {
-    const text = element("figcaption", {}, caption);
-    return Object.assign(element("figure", {}, maps.box, text), { maps, text });
+    const text = element("p", {}, caption);
+    return Object.assign(element("div", { class: "layers-figure" }, maps.box, text), { maps, text });
   }
 
   // The four steps from the drawing to what the network is given.
@@ -159,7 +162,6 @@
     step(i, { shape: [H, W], data }, caption, scale = "gray") {
       const { maps, text } = this.figures[i];
       maps.show({ C: 1, H, W, data }, scale, scale === "gray" ? [0, 1] : null);
-      maps.box.style.setProperty("--height", H / Math.max(H, W));
       maps.box.style.setProperty("--width", W / Math.max(H, W));
       text.textContent = caption;
     }
@@ -168,12 +170,13 @@
   // The maps of one layer. A tap or an arrow key chooses a unit: choose({ number, map, row, column }).
   class Stage {
     constructor(stage, choose, move) {
-      const { title, relu, columns, narrow } = stage;
+      const { title, columns, narrow } = stage;
       this.stage = stage;
       this.maps = new Maps({ tabindex: 0, role: "application" });
       this.maps.box.style.setProperty("--columns", columns);
       this.maps.box.style.setProperty("--narrow", narrow);
-      this.title = element("p", { class: "layers-title" }, title + (relu ? " + ReLU" : ""), element("span"));
+      const name = hasRelu(stage) ? `${title} + ReLU` : title;
+      this.title = element("p", { class: "layers-title" }, name, element("span"));
       this.box = element("div", { class: "layers-stage" }, this.title, this.maps.box);
       this.maps.box.addEventListener("click", (event) => {
         const box = event.target.closest(".layers-map");
@@ -202,7 +205,8 @@
       this.maps.box.style.maxWidth = `${zoom * columns * W}px`;
       const signed = key === "scores";
       this.maps.show(this.size, signed ? "signed" : "gray", signed ? null : [0, highest(data)]);
-      this.maps.box.setAttribute("aria-label", `${title}: ${this.title.lastChild.textContent}. Arrow keys choose a unit.`);
+      const size = this.title.lastChild.textContent;
+      this.maps.box.setAttribute("aria-label", `${title}: ${size}. Arrow keys choose a unit.`);
     }
   }
 
@@ -210,7 +214,8 @@
   class Inspector {
     constructor(move) {
       const names = ["What it saw", "What it reads", "× its weights", "= products"];
-      const arrow = (sign, name, ...step) => demos.button(sign, () => move(null, ...step), { "aria-label": name });
+      const arrow = (sign, name, ...step) =>
+        demos.button(sign, () => move(null, ...step), { "aria-label": name });
       this.figures = names.map((name) => captioned(new Maps(), name));
       this.said = demos.live();
       this.say = digit.spoken(this.said);
@@ -238,7 +243,7 @@
         [parts.weight, "signed"],
         [parts.product, "signed"],
       ].forEach(([maps, scale, limits], i) => {
-        const { [i]: figure } = this.figures;
+        const figure = this.figures[i];
         figure.hidden = !maps;
         if (!maps) return;
         figure.maps.box.style.setProperty("--columns", Math.ceil(Math.sqrt(maps.C)));
@@ -262,9 +267,9 @@
     const below = element(
       "div",
       { class: "layers" },
-      element("p", {}, "The network is not given the drawing itself, but a picture like those of MNIST:"),
+      element("p", {}, "The network is not given the drawing, but a picture like those of MNIST:"),
       steps.box,
-      element("p", {}, "Tap a unit of any layer to see what it saw of the drawing, and the weights that it used."),
+      element("p", {}, "Tap a unit of any layer to see what it saw, and the weights that it used:"),
       element("div", {}, ...stages.map((stage) => stage.box), inspector.box),
       element("p", { class: "digit-how" }, "All of it is computed in your browser, by ", codeLink(), "."),
     );
@@ -281,7 +286,7 @@
 
     function brightest(stage) {
       const { H, W, data } = mapsOf(stage, found.stages[stage.key]);
-      const index = data.indexOf(highest(data));
+      const index = data.indexOf(Math.max(...data));
       const [map, place] = [Math.floor(index / (H * W)), index % (H * W)];
       return { number: stage.number, map, row: Math.floor(place / W), column: place % W };
     }
