@@ -25,7 +25,8 @@ demos.register("receptive_field", (box) => {
   let size = 28; // of the image, along both axes
   let layers = STACKS.LeNet();
   let sizes; // of the image and of each layer's map, as far as the layers fit
-  let chosen = null; // { map, at: [row, column] }, 0 is the image; null: the middle of the last map
+  let chosen = null; // by the reader: { map, at: [row, column] }, map 0 is the image
+  let shown; // the same, or the middle of the last map
 
   // --- what sees what
 
@@ -52,6 +53,8 @@ demos.register("receptive_field", (box) => {
   // The first row (or column) of the image in the field of number n of a map.
   const fieldStart = (map, n) =>
     layers.slice(0, map).reduceRight((start, { stride, padding }) => start * stride - padding, n);
+
+  const middle = (map) => AXES.map(() => Math.floor((sizes[map] - 1) / 2));
 
   // --- controls
 
@@ -113,7 +116,7 @@ demos.register("receptive_field", (box) => {
       const step = cells.ARROWS[event.key];
       if (!step) return;
       event.preventDefault();
-      const from = chosen.map === map ? chosen.at : AXES.map(() => Math.floor((sizes[map] - 1) / 2));
+      const from = shown.map === map ? shown.at : middle(map);
       choose(from.map((n, axis) => n + step[axis]));
     });
     return grid;
@@ -121,7 +124,7 @@ demos.register("receptive_field", (box) => {
 
   function drawMap(grid, map, seen) {
     const around = AXES.map(() => layers[map]?.padding ?? 0);
-    const kind = map < chosen.map ? "window" : map > chosen.map ? "reached" : "chosen";
+    const kind = map < shown.map ? "window" : map > shown.map ? "reached" : "chosen";
     const [rows, columns] = seen.map((numbers) => numbers[map]);
     const title = `${map ? `Layer ${map}` : "Image"}\n${sizes[map]} × ${sizes[map]}`;
     const sees = `sees ${field(map)} × ${field(map)}`;
@@ -135,7 +138,7 @@ demos.register("receptive_field", (box) => {
   const formula = element("div", { class: "demo-formula" });
 
   function describe(seen) {
-    const { map, at } = chosen;
+    const { map, at } = shown;
     const cell = `Cell (${at.join(", ")}) of ${map ? `layer ${map}` : "the image"}`;
     const square = (numbers) => numbers.map((list) => list.length).join(" × ");
     const last = sizes.length - 1;
@@ -196,9 +199,9 @@ demos.register("receptive_field", (box) => {
       refusal.textContent = `Layer ${sizes.length}: ${error.message}.`;
     }
     const last = sizes.length - 1;
-    if (!chosen || chosen.map > last || chosen.at.some((n) => n >= sizes[chosen.map]))
-      chosen = { map: last, at: AXES.map(() => Math.floor((sizes[last] - 1) / 2)) };
-    const seen = chosen.at.map((n) => linked(chosen.map, [n]));
+    if (chosen && (chosen.map > last || chosen.at.some((n) => n >= sizes[chosen.map]))) chosen = null;
+    shown = chosen ?? { map: last, at: middle(last) };
+    const seen = shown.at.map((n) => linked(shown.map, [n]));
     maps.forEach((grid, map) => {
       grid.element.hidden = map > last;
       if (map <= last) drawMap(grid, map, seen);

@@ -1,40 +1,24 @@
 """The demonstration "Output sizes", driven as a reader would, against the package and PyTorch."""
 
 import re
+from functools import partial
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
-from test_browser import CONTRAST, OPEN_FOLDS, PHONE, WIDTH, Visitor
+from test_browser import CONTRAST, OPEN_FOLDS, WIDTH
 from torch import nn
 
 from lenet_course.shapes import conv_output_size
 
-PAGE = "chapters/12_output_size.html"
 NAMES = ("size", "kernel_size", "stride", "padding", "dilation")
 FIRST = {"size": 8, "kernel_size": 3, "stride": 2, "padding": 1, "dilation": 1}
 
 
 @pytest.fixture
-def start(browser, book):
-    """Open the page, from disk if no root is given; at the end nothing may have gone wrong."""
-    guests = []
-
-    def open_page(root=None, scheme="light", phone=False, **options):
-        guest = Visitor(browser, scheme, **options)
-        guests.append(guest)
-        if phone:
-            guest.page.set_viewport_size({**PHONE, "width": 360})
-        guest.page.emulate_media(color_scheme=scheme)
-        guest.page.goto(f"{root or book.as_uri()}/{PAGE}", wait_until="domcontentloaded")
-        return guest.page
-
-    yield open_page
-    faults = [fault for guest in guests for fault in guest.faults]
-    for guest in guests:
-        guest.context.close()
-    assert not faults, "\n".join(faults)
+def start(reader):
+    return partial(reader, "chapters/12_output_size.html")
 
 
 def demo_of(page):
@@ -91,7 +75,8 @@ CHANGE_ALL = """(settings) => {
   const differ = demo.querySelector("input[type=checkbox]");
   if (!differ.checked) differ.click();
   const sliders = [...demo.querySelectorAll("input[type=range]")];
-  const text = (part) => [...demo.querySelectorAll(part)].map((e) => (e.hidden ? "" : e.textContent));
+  const shown = (e) => (e.hidden ? "" : e.textContent);
+  const text = (part) => [...demo.querySelectorAll(part)].map(shown);
   return settings.map((values) => {
     values.forEach((value, i) => {
       sliders[i].value = value;
@@ -123,15 +108,13 @@ def test_what_it_shows_is_what_the_package_and_pytorch_say(start):
     for setting, found in zip(settings.tolist(), shown, strict=True):
         named = dict(zip(NAMES, map(tuple, setting), strict=True))
         assert found["values"] == [number for pair in setting for number in pair]
-        try:
-            expected = conv_output_size(**named)
-        except ValueError as error:
+        expected, words = size_or_refusal(named)
+        assert found["refusal"] == words
+        if words:
             refused += 1
-            assert found["refusal"] == str(error)
             assert found["summary"] == ""
             assert min(found["results"]) < 1
             continue
-        assert found["refusal"] == ""
         assert tuple(found["results"]) == expected
         assert found["summary"].startswith(f"The output has {expected[0]} × {expected[1]} cells.")
         assert found["summary"].endswith(unread_cells(expected, setting))
@@ -141,6 +124,14 @@ def test_what_it_shows_is_what_the_package_and_pytorch_say(start):
         layer = eval(found["code"], {"nn": nn})
         assert layer(torch.zeros(1, 1, *named["size"])).shape[2:] == expected
     assert 40 < refused < 300
+
+
+def size_or_refusal(setting):
+    """Ask the package for the size of the output, and for its words where there is none."""
+    try:
+        return conv_output_size(**setting), ""
+    except ValueError as error:
+        return None, str(error)
 
 
 def unread_cells(expected, setting):
@@ -222,11 +213,6 @@ def test_a_kernel_that_hangs_over(start):
     assert not demo.get_by_role("button", name="Step ▶").is_visible()
     demo.get_by_role("slider").nth(1).fill("3")
     assert demo.locator("svg.demo-grid").nth(1).is_visible()
-
-
-@pytest.fixture(params=["disk", "server"])
-def root(book, serve, request):
-    return book.as_uri() if request.param == "disk" else serve(book)
 
 
 def window_at(row, column):
