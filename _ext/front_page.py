@@ -77,7 +77,7 @@ def minutes(cells):
 def claims(cells):
     """Count the claims that a notebook checked when it was run."""
     printed = [output.get("text", []) for cell in cells for output in cell.get("outputs", [])]
-    return sum("".join(text).count("✔") for text in printed)
+    return sum(len(re.findall("^✔ ", "".join(text), re.M)) for text in printed)
 
 
 def mistakes(cells):
