@@ -18,8 +18,7 @@ from sphinx.util.docutils import SphinxDirective
 from lenet_course import runs
 
 STYLE = "front_page.css"
-SIZE = (480, 240)  # of a card's picture in pixels
-COLORS = 32
+SIZE, BYTES = (480, 240), 15_000  # a card's picture in pixels, and the most that its file may have
 GRID = """\
 :::::{{grid}} 1 2 2 3
 :gutter: 3
@@ -104,10 +103,16 @@ def figure(cells, name):
 
 
 def thumbnail(picture):
-    """Fit a picture into a card's, with few colors: under 15 kB."""
+    """Make a picture as small as a card's: a PNG of as many colors as its bytes allow."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    small = ImageOps.pad(image, SIZE, color="white", method=Image.Resampling.LANCZOS)
-    return small.quantize(COLORS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    image = ImageOps.pad(image, SIZE, color="white", method=Image.Resampling.LANCZOS)
+    for colors in (256, 128, 64, 32, 16):
+        file = io.BytesIO()
+        few = image.quantize(colors, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(file, "PNG", optimize=True)
+        if file.tell() <= BYTES:
+            return file.getvalue()
+    raise ExtensionError(f"a picture of 16 colors has {file.tell()} bytes, more than {BYTES}")
 
 
 class ChapterCards(SphinxDirective):
@@ -129,7 +134,7 @@ class ChapterCards(SphinxDirective):
         picture, alt = figure(cells, figure_name)
         path = Path("_build", "cards", f"{name}.png")
         (root / path.parent).mkdir(parents=True, exist_ok=True)
-        thumbnail(picture).save(root / path, optimize=True)
+        (root / path).write_bytes(thumbnail(picture))
         return CARD.format(
             number=list(titles).index(name) + 1,
             title=titles[name],
