@@ -7,7 +7,7 @@
   const EPOCHS = 20;
   const STEPS_TO_A_LOOK = 10;
   const SLICE = 12; // milliseconds of training in each frame
-  const SHOWN = 12; // held-out digits
+  const SHOWN = 12; // validation digits
   const SIDE = 14;
   const GUESSING = Math.log(10); // the loss of ten equal scores
 
@@ -30,8 +30,8 @@
       indices.forEach((index, n) => x.data.set(digit(index), n * SIDE ** 2));
       return { x, y: indices.map((index) => labels[index]) };
     }
-    const held = batch(range(labels.length - n_train).map((i) => n_train + i));
-    return { n_train, digit, batch, held };
+    const valid = batch(range(labels.length - n_train).map((i) => n_train + i));
+    return { n_train, digit, batch, valid };
   }
 
   // --- the training
@@ -84,13 +84,13 @@
 
     // How the network does on the digits that it does not learn from.
     look() {
-      const { x, y } = this.digits.held;
+      const { x, y } = this.digits.valid;
       const logits = this.net.forward(x);
       this.answers = y.map((_, n) => highest(logits.data.subarray(10 * n, 10 * n + 10)));
       this.looks.push({
         epoch: this.epoch,
         train: mean(this.losses),
-        held: cnn.cross_entropy(logits, y),
+        valid: cnn.cross_entropy(logits, y),
         right: this.answers.filter((answer, n) => answer === y[n]).length,
       });
       this.losses = [];
@@ -101,7 +101,7 @@
     }
 
     get failed() {
-      return this.steps > 0 && Number.isNaN(this.last.held);
+      return this.steps > 0 && Number.isNaN(this.last.valid);
     }
 
     get finished() {
@@ -119,9 +119,9 @@
 
   const written = (loss) => (loss < 1000 ? loss.toFixed(2) : "more than 1,000");
 
-  function said({ epoch, last: { train, held, right }, digits, finished, failed }) {
-    const n = digits.held.y.length;
-    const share = `${right} of the ${n} held-out digits right (${Math.round((100 * right) / n)} %)`;
+  function said({ epoch, last: { train, valid, right }, digits, finished, failed }) {
+    const n = digits.valid.y.length;
+    const share = `${right} of the ${n} validation digits right (${Math.round((100 * right) / n)} %)`;
     if (failed) {
       return (
         `In epoch ${Math.ceil(epoch)} the loss became NaN, which is no number: the steps were too ` +
@@ -132,7 +132,7 @@
     const guessing = epoch >= 2 && right / n < 0.15 ? " That is no better than guessing." : "";
     return (
       `${finished ? "Finished after" : "After"} ${Math.round(10 * epoch) / 10} epochs: loss ` +
-      `${written(train)} on the digits that it learns from, ${written(held)} on the held-out ones; ` +
+      `${written(train)} on the training digits, ${written(valid)} on the validation digits; ` +
       `${share}.${guessing}`
     );
   }
@@ -145,7 +145,7 @@
     const [left, right, top, bottom] = [30, width - 8, 8, height - 36];
     const across = (epoch) => left + ((right - left) * epoch) / EPOCHS;
     const down = (loss) => bottom + ((top - bottom) * Math.min(loss, HIGHEST_LOSS)) / HIGHEST_LOSS;
-    const [training, heldOut, text] = ["window", "mark", "text"].map(demos.color);
+    const [trainColor, validColor, text] = ["window", "mark", "text"].map(demos.color);
     context.font = `13px ${getComputedStyle(document.body).fontFamily}`;
 
     const line = (points, color, dash, lineWidth) => {
@@ -174,9 +174,9 @@
       const known = looks.filter((look) => Number.isFinite(look[name]));
       line(known.map((look) => [across(look.epoch), down(look[name])]), color, dash, 2);
     };
-    curve("train", training, [5, 3]);
-    curve("held", heldOut, []);
-    const legend = [["learned from", training, [5, 3]], ["held out", heldOut, []]];
+    curve("train", trainColor, [5, 3]);
+    curve("valid", validColor, []);
+    const legend = [["training", trainColor, [5, 3]], ["validation", validColor, []]];
     legend.forEach(([words, color, dash], i) => {
       const y = down(1.75) + 18 * i;
       line([[right - 130, y], [right - 105, y]], color, dash, 2);
@@ -188,7 +188,8 @@
     const limit = data.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
     canvases.forEach((canvas, i) => {
       const kernel = data.subarray(25 * i, 25 * (i + 1));
-      demos.drawPixels(canvas, kernel, 5, 5, "signed", [-limit, limit]);
+      if (Number.isFinite(limit)) demos.drawPixels(canvas, kernel, 5, 5, "signed", [-limit, limit]);
+      else canvas.width = 5; // nothing can be drawn of NaN: the picture becomes empty
     });
   }
 
@@ -229,14 +230,14 @@
     }
 
     function showPictures() {
-      const { train, held } = training.last;
-      const losses = training.steps ? `: ${written(train)} and ${written(held)} now` : "";
-      const label = `Loss on the digits learned from and on those held out, by epoch${losses}`;
+      const { train, valid } = training.last;
+      const losses = training.steps ? `: ${written(train)} and ${written(valid)} now` : "";
+      const label = `Training and validation loss by epoch${losses}`;
       curves.setAttribute("aria-label", label);
       curves.redraw();
       drawFilters(filters, training.filters.weight);
       shown.forEach(({ canvas, answer }, n) => {
-        const [read, label] = [training.answers[n] ?? "nothing", digits.held.y[n]];
+        const [read, label] = [training.answers[n] ?? "nothing", digits.valid.y[n]];
         canvas.setAttribute("aria-label", `a ${label}, read as ${read}`);
         answer.textContent = `${read === label ? "✓" : "✗"} ${training.answers[n] ?? "–"}`;
         answer.classList.toggle("demo-wrong", read !== label);
@@ -272,33 +273,30 @@
       requestAnimationFrame(slice);
     }
 
-    const part = (title, className, ...children) =>
-      element(
-        "div",
-        { class: "demo-training-part", role: "group", "aria-label": title },
-        element("p", {}, title),
-        element("div", { class: className }, ...children),
-      );
+    const part = (title, ...children) =>
+      element("div", { role: "group", "aria-label": title }, element("p", {}, title), ...children);
+    const pictures = (kind, children) =>
+      element("div", { class: `demo-pictures demo-training-${kind}` }, ...children);
     const { src } = document.querySelector("script[src*='demos/core.js']");
+    const link = element("a", { href: src }, "Read the lines that compute this");
     box.append(
       demos.row(start, reset, rate),
       status,
       element(
         "div",
         { class: "demo-training" },
-        part("Loss", "", curves),
+        part("Loss", curves),
         element(
           "div",
           {},
-          part("The eight filters", "demo-training-pictures", ...filters),
+          part("The eight filters", pictures("filters", filters)),
           part(
-            "Held-out digits and how it reads them",
-            "demo-training-pictures",
-            ...shown.map(({ canvas, answer }) => element("div", {}, canvas, answer)),
+            "Validation digits and how it reads them",
+            pictures("digits", shown.map(({ canvas, answer }) => element("div", {}, canvas, answer))),
           ),
         ),
       ),
-      element("p", { class: "demo-hint" }, element("a", { href: src }, "Read the lines that compute this")),
+      element("p", { class: "demo-hint" }, link),
     );
     pause();
   });
