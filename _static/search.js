@@ -22,8 +22,12 @@ document.addEventListener("DOMContentLoaded", () => {
     const article = new DOMParser().parseFromString(html, "text/html").querySelector("article");
     const found = anchor ? article.querySelector(anchor) : null;
     const part = (found?.matches("dt") ? found.nextElementSibling : found) ?? article;
-    for (const other of part.querySelectorAll("h1, h2, h3, pre, table, script, summary, .headerlink, .onlyprint"))
+    for (const other of part.querySelectorAll("h1, h2, h3, pre, table, script, style, summary, .headerlink"))
       other.remove();
-    return part.textContent.replace(/\\[()[\]]/g, "").replace(/\s+/g, " ");
+    for (const math of part.querySelectorAll(".math")) {
+      const formula = math.textContent.trim().slice(2, -2); // without \( and \)
+      math.textContent = /[\\{]/.test(formula) ? "…" : formula;
+    }
+    return part.textContent.replace(/\s+/g, " ");
   };
 });
