@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from tools.references import read_book
 
@@ -34,3 +37,65 @@ def test_the_build_runs_no_notebook_and_asks_no_host():
     options = config["sphinx"]["config"]
     assert options["nb_ipywidgets_js"] == {}  # its default is a public host
     assert not {"sphinx_thebe", "sphinx.ext.intersphinx"} & set(options["extensions"])
+
+
+PLACE = '<div class="demo" data-demo="{}"></div>'
+
+
+@pytest.fixture(scope="module")
+def demo_pages(tmp_path_factory):
+    """Build pages without and with demonstrations, all scripts linked to all as Jupyter Book does.
+
+    Return, for each, the demonstrations' files that it loads, in order.
+    """
+    folder = tmp_path_factory.mktemp("book")
+    pages = {
+        "index": "# None\n",
+        "one": "# One\n\n" + PLACE.format("valley"),
+        "two": "# Two\n\n" + "\n\n".join(map(PLACE.format, ("valley", "output_size", "valley"))),
+        "told": "# Told\n\n`" + PLACE.format("valley") + "`\n",
+    }
+    for name, text in pages.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    static = [path.relative_to(ROOT / "_static") for path in (ROOT / "_static").rglob("*.*s")]
+    linked = {kind: [p.as_posix() for p in static if p.suffix == kind] for kind in (".js", ".css")}
+    settings = {
+        "extensions": ["myst_parser", "demos"],
+        "html_static_path": [str(ROOT / "_static")],
+        "html_js_files": linked[".js"],
+        "html_css_files": linked[".css"],
+        "html_theme": "basic",
+    }
+    with docutils_namespace(), patch_docutils(), pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "_ext"))
+        out = folder / "html"
+        app = Sphinx(folder, None, out, folder / "trees", "html", settings, status=None)
+        app.build()
+    loaded = re.compile(r'(?:src|href)="_static/(demos/[^"?]+)[^>]*>')
+    read = {name: (out / f"{name}.html").read_text(encoding="utf-8") for name in pages}
+    assert all("_static/course.css" in html for html in read.values())
+    return {name: loaded.findall(html) for name, html in read.items()}
+
+
+def test_a_page_without_a_demonstration_loads_nothing_of_them(demo_pages):
+    assert demo_pages["index"] == demo_pages["told"] == []
+
+
+def test_a_page_loads_exactly_what_its_demonstrations_need(demo_pages):
+    shared = ["demos/demos.css", "demos/core.js", "demos/page.js"]
+    two = [f"demos/{name}.js" for name in ("cells", "output_size", "valley")]
+    assert demo_pages["one"] == [*shared, "demos/valley.js"]
+    assert demo_pages["two"] == [*shared, *two]
+
+
+def test_each_demonstration_has_a_script_and_stands_for_a_picture_of_its_page():
+    shown = re.compile(r'<div class="demo" data-demo="(\w+)" data-replaces="([\w-]+)"')
+    names = set()
+    for path in [ROOT / "intro.md", *(ROOT / "chapters").glob("*.ipynb")]:
+        source = path.read_text(encoding="utf-8").replace('\\"', '"')
+        for name, figure in shown.findall(source):
+            names.add(name)
+            assert re.search(rf'("name": "|:name: ){figure}\b', source), f"{path.name}: {figure}"
+    scripts = {path.stem for path in (ROOT / "_static/demos").glob("*.js")}
+    assert names
+    assert names - scripts == set()

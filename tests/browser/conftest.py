@@ -64,3 +64,31 @@ def serve():
 class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+
+@pytest.fixture(params=["disk", "server"])
+def root(book, serve, request):
+    return book.as_uri() if request.param == "disk" else serve(book)
+
+
+@pytest.fixture
+def reader(browser, book):
+    """Open a page of the book for a reader; at the end no script of it may have failed."""
+    from test_browser import PHONE, Visitor
+
+    guests = []
+
+    def start(page, root=None, scheme="light", phone=False, **options):
+        guest = Visitor(browser, scheme, **options)
+        guests.append(guest)
+        if phone:
+            guest.page.set_viewport_size({**PHONE, "width": 360})
+        guest.page.emulate_media(color_scheme=scheme)
+        guest.page.goto(f"{root or book.as_uri()}/{page}", wait_until="domcontentloaded")
+        return guest.page
+
+    yield start
+    faults = [fault for guest in guests for fault in guest.faults]
+    for guest in guests:
+        guest.context.close()
+    assert not faults, "\n".join(faults)

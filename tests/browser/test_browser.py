@@ -76,11 +76,6 @@ def visitor(browser):
         guest.context.close()
 
 
-@pytest.fixture(params=["disk", "server"])
-def root(book, serve, request):
-    return book.as_uri() if request.param == "disk" else serve(book)
-
-
 def test_every_page(visitor, root, book):
     pages = {path.relative_to(book).as_posix() for path in book.rglob("*.html")}
     guest = visitor("light" if root.startswith("file:") else "dark")

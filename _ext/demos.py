@@ -1,0 +1,43 @@
+"""Load the scripts of live demonstrations on the pages that show one, and on no other.
+
+Jupyter Book links every script and style sheet of ``_static`` to every page.
+"""
+
+import re
+
+NEEDS = {  # each demonstration, and what it needs besides core.js, page.js and its own script
+    "filters": ["data/kernels", "sliding_window"],
+    "kernels": ["data/kernels", "sliding_window"],
+    "output_size": ["cells"],
+    "receptive_field": ["cells"],
+    "training": ["data/training_digits"],
+    "valley": [],
+}
+SHOWN = re.compile(r'<div class="demo" data-demo="(\w+)"')
+
+
+def scripts(names):
+    """List the scripts that these demonstrations need, in the order in which they run."""
+    shared = [file for name in names for file in NEEDS[name]]
+    needed = ["core", "page", *shared, *names]
+    return [f"demos/{file}.js" for file in dict.fromkeys(needed)]
+
+
+def _of_no_page(app, config):
+    for files in (config.html_js_files, config.html_css_files):
+        files[:] = [file for file in files if not file.startswith("demos/")]
+
+
+def _of_this_page(app, pagename, templatename, context, doctree):
+    names = sorted(set(SHOWN.findall(context.get("body", ""))))
+    if names:
+        app.add_css_file("demos/demos.css")
+        for script in scripts(names):
+            app.add_js_file(script, loading_method="defer")
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("config-inited", _of_no_page)
+    app.connect("html-page-context", _of_this_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

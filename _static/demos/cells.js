@@ -1,0 +1,92 @@
+// Grids of cells, for the demonstrations about sizes: an image with its padding, a map.
+const cells = (() => {
+  const { element, svg } = demos;
+  const MARGIN = 0.08; // of a cell, for lines at the edge
+  let count = 0;
+
+  const range = (start, end) => Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i);
+  const clamp = (number, count) => Math.min(count - 1, Math.max(0, number));
+
+  // The rows (or columns) that a kernel reads at a place along one axis; padding begins below 0.
+  const reads = (place, { kernel_size, stride, padding, dilation }) =>
+    range(0, kernel_size).map((entry) => place * stride - padding + entry * dilation);
+
+  // A grid with its name above it. `keys` says what its keys do.
+  function grid(name, keys) {
+    const hatch = `demo-hatch-${++count}`;
+    const drawing = svg("svg", { class: "demo-grid", tabindex: 0, role: "application" });
+    const heading = element("div", { class: "demo-hint" });
+    const made = { drawing, element: element("div", {}, heading, drawing), draw };
+
+    // H × W cells, with padding on each side. Each mark is { kind, rows, columns }: all cells where
+    // one of these rows meets one of these columns.
+    function draw([H, W], [above, left] = [0, 0], marks = [], title = `${name}, ${H} × ${W}`) {
+      const [height, width] = [H + 2 * above, W + 2 * left];
+      made.columns = width + 2 * MARGIN;
+      const frame = [-left - MARGIN, -above - MARGIN, made.columns, height + 2 * MARGIN];
+      drawing.setAttribute("viewBox", frame.join(" "));
+      drawing.setAttribute("aria-label", `${title}. ${keys}`);
+      drawing.style.setProperty("--columns", made.columns);
+      heading.textContent = title;
+      const lines = [
+        ...range(-above, H + above + 1).map((y) => `M${-left} ${y}h${width}`),
+        ...range(-left, W + left + 1).map((x) => `M${x} ${-above}v${height}`),
+      ];
+      drawing.replaceChildren(
+        hatching(hatch),
+        svg("rect", { class: "demo-padding", x: -left, y: -above, width, height }),
+        svg("rect", { class: "demo-inside", width: W, height: H }),
+        svg("path", { class: "demo-lines", d: lines.join("") }),
+        ...marks.map(({ kind, rows, columns }) => {
+          const squares = rows.flatMap((y) => columns.map((x) => `M${x} ${y}h1v1h-1z`));
+          const fill = kind === "unread" && `url(#${hatch})`;
+          return svg("path", { class: `demo-${kind}`, fill, d: squares.join("") });
+        }),
+        svg("rect", { class: "demo-edge", width: W, height: H }),
+      );
+    }
+    return made;
+  }
+
+  const hatching = (id) =>
+    svg(
+      "defs",
+      {},
+      svg(
+        "pattern",
+        { id, width: 0.25, height: 0.25, patternUnits: "userSpaceOnUse" },
+        svg("path", { class: "demo-stripe", d: "M0 .25L.25 0M-.05 .05L.05-.05M.2 .3L.3 .2" }),
+      ),
+    );
+
+  // Tell the style sheet how many cells stand beside each other, and how many in the widest grid.
+  function arrange(place, grids) {
+    const columns = grids.filter((grid) => !grid.element.hidden).map((grid) => grid.columns);
+    place.style.setProperty("--across", columns.reduce((sum, width) => sum + width + 1.5, 0));
+    place.style.setProperty("--widest", Math.max(...columns));
+  }
+
+  // The row and the column under a mouse or finger, with fractions.
+  function under(drawing, event) {
+    const page = drawing.getBoundingClientRect();
+    const { x, y, width, height } = drawing.viewBox.baseVal;
+    return [
+      ((event.clientY - page.top) / page.height) * height + y,
+      ((event.clientX - page.left) / page.width) * width + x,
+    ];
+  }
+
+  // Call move([row, column]) while a mouse button or a finger is down.
+  function onDrag(drawing, move) {
+    const follow = (event) => event.buttons && move(under(drawing, event));
+    drawing.addEventListener("pointerdown", (event) => {
+      drawing.setPointerCapture(event.pointerId);
+      follow(event);
+    });
+    drawing.addEventListener("pointermove", follow);
+  }
+
+  const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+  return { range, clamp, reads, grid, arrange, under, onDrag, ARROWS };
+})();
