@@ -6,6 +6,8 @@ Jupyter Book links every script and style sheet of ``_static`` to every page.
 import re
 
 NEEDS = {  # each demonstration, and what it needs besides core.js, page.js and its own script
+    "filters": ["data/kernels", "sliding_window"],
+    "kernels": ["data/kernels", "sliding_window"],
     "output_size": ["cells"],
     "receptive_field": ["cells"],
     "training": ["data/training_digits"],

@@ -19,7 +19,8 @@ class Setting:
     ----------
     epochs : int
     n_images : int
-        Training images, taken from the 45,000 that the validation split leaves.
+        Training images. Fewer than the 45,000 that the validation split leaves are drawn from
+        them by the seed.
     gray : bool
         Turn the images to grayscale first.
     augment : bool
@@ -51,24 +52,29 @@ class Setting:
 def run(setting, seed, source="full", progress=True, checkpoint=None):
     """Train one network and measure it on training, validation and test images.
 
-    The split into 45,000 and 5,000 images is the same for every seed; the seed decides the
-    initial weights, the order of the images, their augmentation and what dropout drops.
+    The split into 45,000 and 5,000 images is the same for every seed; the seed decides which
+    images a smaller training set has, the initial weights, the order of the images, their
+    augmentation and what dropout drops.
     """
-    images = prepare(setting, source)
+    images = prepare(setting, source, seed)
     net, history, losses = _train(setting, seed, images, progress=progress, checkpoint=checkpoint)
     return {"first_losses": losses} | _measure(net, history, images, setting)
 
 
 def first_losses(setting, seed, source="full"):
     """Take the first steps of `run` once more, and give their losses."""
-    return _train(setting, seed, prepare(setting, source), steps=store.FIRST)[2]
+    return _train(setting, seed, prepare(setting, source, seed), steps=store.FIRST)[2]
 
 
-def prepare(setting, source):
+def prepare(setting, source, seed=0):
     """Give the images and labels of a setting, by the names "train", "valid" and "test"."""
     images = load(source, setting.gray)
     x, y = images["train"]
-    return images | {"train": (x[: setting.n_images], y[: setting.n_images])}
+    if setting.n_images < len(y):
+        generator = torch.Generator().manual_seed(seed)
+        chosen = torch.randperm(len(y), generator=generator)[: setting.n_images]
+        x, y = x[chosen].contiguous(memory_format=torch.channels_last), y[chosen]
+    return images | {"train": (x, y)}
 
 
 @cache
@@ -96,7 +102,9 @@ def _train(setting, seed, images, **how):
 
 def _measure(net, history, images, setting):
     result = training.measure(net, history, images, setting)
-    x, y = images["test"]
-    answers = train.predict(net, x).argmax(dim=1)
+    for name in ("valid", "test"):
+        answers = train.predict(net, images[name][0]).argmax(dim=1)
+        result[f"{name}_answers"] = training.digits(answers)
+    y = images["test"][1]
     result["test_per_class"] = metrics.per_class_accuracy(y, answers, classes=10).tolist()
     return result

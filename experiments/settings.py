@@ -1,6 +1,7 @@
 """The settings of each experiment, its seeds, and the module that trains them."""
 
 from dataclasses import replace
+from itertools import combinations
 
 from experiments import cifar10, color, gray, numpy_mnist
 from experiments.cifar10 import Setting
@@ -15,10 +16,44 @@ COLOR = {
     ),
 }
 
+# What makes the network wider and better, each with and without each of the others.
+WIDER = {
+    "width 3": {"width": 3},
+    "batch norm": {"batch_norm": True},
+    "dropout": {"dropout": 0.3},
+}
+WIDENING = {
+    " + ".join(changes) or "none": color.Setting(
+        epochs=10,
+        network="cifar_lenet",
+        model={name: value for change in changes for name, value in WIDER[change].items()},
+        batch_size=128,
+        learning_rate=4e-3,
+        bfloat16=True,
+    )
+    for count in range(4)
+    for changes in combinations(WIDER, count)
+}
+
+# Each kind of images has the best of its rates below.
 GRAY_OR_RGB = {
-    f"{color}, {how}": Setting(epochs=8, gray=color == "grayscale", augment=how == "augmented")
-    for how in ("as they are", "augmented")
-    for color in ("RGB", "grayscale")
+    f"{color}, {how}": Setting(
+        epochs=8, gray=color == "grayscale", augment=how == "augmented", learning_rate=rate
+    )
+    for color, how, rate in (
+        ("RGB", "as they are", 0.004),
+        ("grayscale", "as they are", 0.004),
+        ("RGB", "augmented", 0.008),
+        ("grayscale", "augmented", 0.008),
+    )
+}
+
+# By these the rates were chosen, with a seed that is used for nothing else.
+GRAY_OR_RGB_RATES = {
+    f"{kind}, rate {rate}": replace(setting, learning_rate=rate)
+    for kind, setting in GRAY_OR_RGB.items()
+    for rate in (0.001, 0.002, 0.004, 0.008, 0.016)
+    if setting.augment or rate < 0.016  # the fifth where the best of four was the highest
 }
 
 
@@ -34,21 +69,35 @@ TRAINING_IMAGES = {
     for n_images, epochs in {500: 60, 1_500: 60, 5_000: 30, 15_000: 20, 45_000: 14}.items()
 }
 
+SIX = {
+    "augment": True,
+    "one_cycle": True,
+    "weight_decay": 0.3,
+    "label_smoothing": 0.1,
+    "model": {"batch_norm": True, "dropout": 0.2},
+}
 REMEDIES = {
-    "no remedy": overfitting(),
-    "augmentation": overfitting(augment=True),
-    "dropout": overfitting(model={"dropout": 0.5}),
-    "weight decay": overfitting(weight_decay=1.0),
-    "early stopping": overfitting(patience=3),
-    "batch norm": overfitting(model={"batch_norm": True}),
-    "smaller network": overfitting(model={"width": 0.5}),
-    "label smoothing": overfitting(label_smoothing=0.1),
-    "together": overfitting(
-        augment=True,
-        weight_decay=1.0,
-        label_smoothing=0.1,
-        model={"batch_norm": True, "dropout": 0.2},
-    ),
+    "no remedy": {},
+    "augmentation": {"augment": True},
+    "dropout": {"model": {"dropout": 0.5}},
+    "weight decay": {"weight_decay": 1.0},
+    "early stopping": {"patience": 3},
+    "batch norm": {"model": {"batch_norm": True}},
+    "smaller network": {"model": {"width": 0.5}},
+    "label smoothing": {"label_smoothing": 0.1},
+    "one cycle": {"one_cycle": True},
+    "augmentation, one cycle": {"augment": True, "one_cycle": True},
+    "six together": SIX,
+}
+
+# By these the rates were chosen, with a seed that is used for nothing else. A rate that rises and
+# falls is best if it is higher at its peak than a constant one.
+REMEDY_RATES = {
+    f"{name}, rate {rate}": overfitting(learning_rate=rate, **remedy)
+    for name, remedy in REMEDIES.items()
+    for rate in (
+        (0.001, 0.002, 0.004, 0.008) if "one_cycle" in remedy else (0.0005, 0.001, 0.002, 0.004)
+    )
 }
 
 # Three epochs to choose by; the long training is then run with what was chosen.
@@ -402,6 +451,9 @@ EXPERIMENTS = {
 
 # Not all of their runs are stored yet. The tests take an experiment up once it stands above.
 UNDER_WAY = {
+    "widening": (color, WIDENING, range(2)),
+    "gray_or_rgb_rates": (cifar10, GRAY_OR_RGB_RATES, [100]),
+    "remedy_rates": (cifar10, REMEDY_RATES, [100]),
     "vgg16": (color, VGG16, range(1)),
     "vgg_notebook": (color, NOTEBOOK, range(1)),
     "depth_branches": (color, DEPTH_BRANCHES, range(3)),

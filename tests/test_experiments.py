@@ -22,6 +22,8 @@ from experiments import cifar10, color, gray, labels, numpy_mnist, store
 from experiments.settings import (
     DEPTH_BEST,
     EXPERIMENTS,
+    GRAY_OR_RGB,
+    GRAY_OR_RGB_RATES,
     MLP_OR_CNN,
     MLP_OR_CNN_RATES,
     MNIST_FINAL,
@@ -116,14 +118,20 @@ def test_the_three_parts_are_disjoint_whole_and_normalized(made_up, module, sett
     torch.testing.assert_close(channels.std(1), torch.ones(len(channels)), atol=1e-4, rtol=0)
 
 
-def by_hand(dataset, setting, share):
-    """Cut, split and normalize, written out; give the training images as they were, too."""
+def by_hand(dataset, setting, share, seed=None):
+    """Cut, split and normalize, written out; give the training images as they were, too.
+
+    With a seed the training images are drawn, without one they are the first.
+    """
     (x, y), (x_test, y_test) = data.to_tensors(dataset.train), data.to_tensors(dataset.test)
     if getattr(setting, "gray", False):
         x, x_test = data.to_gray(x), data.to_gray(x_test)
     (x, y), valid = data.split(x, y, share, torch.Generator().manual_seed(0))
     stats = data.channel_stats(x)
-    raw, labels = x[: setting.n_images], y[: setting.n_images]
+    order = torch.arange(len(y))
+    if seed is not None:
+        order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
+    raw, labels = (part[order[: setting.n_images]] for part in (x, y))
     parts = {"train": (raw, labels), "valid": valid, "test": (x_test, y_test)}
     images = {name: (data.normalize(x, *stats), y) for name, (x, y) in parts.items()}
     return raw, images, stats
@@ -199,16 +207,19 @@ ALL_IN_ONE = {
 def test_a_training_equals_the_loop_written_out(made_up, setting):
     seed = 3
     result = cifar10.run(setting, seed, progress=False)
-    _, images, _ = by_hand(made_up["cifar10"], setting, 0.1)
+    _, images, _ = by_hand(made_up["cifar10"], setting, 0.1, seed)
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
     losses = loop_by_hand(
         net, images, setting, seed, data.flip_and_crop if setting.augment else None
     )
     assert_measures(result, net, images, losses, [128, 122], smoothing=setting.label_smoothing)
-    x, y = images["test"]
-    right = net(x).argmax(1) == y
-    by_class = [right[y == k].float().mean().item() for k in range(10)]
-    assert result["test_per_class"] == pytest.approx(by_class, rel=1e-4)
+    assert_answers(result, net, images)
+
+
+def assert_answers(result, net, images):
+    for name in ("valid", "test"):
+        answers = net(images[name][0]).argmax(1)
+        assert [int(digit) for digit in result[f"{name}_answers"]] == answers.tolist()
 
 
 def test_a_training_in_numpy_equals_the_loop_written_out(made_up):
@@ -259,9 +270,7 @@ def test_a_training_on_gray_images_equals_the_loop_written_out(made_up, setting)
     losses = loop_by_hand(net, images, setting, seed)
     sizes = [setting.batch_size, 132 - setting.batch_size]
     assert_measures(result, net, images, losses, sizes)
-    for name in ("valid", "test"):
-        answers = net(images[name][0]).argmax(1)
-        assert [int(digit) for digit in result[f"{name}_answers"]] == answers.tolist()
+    assert_answers(result, net, images)
     x, y = images["test"]
     assert result["shifted_test_accuracy"][0] == result["final_test_accuracy"]
     background = x.min().item()
@@ -348,10 +357,8 @@ def test_a_training_on_color_images_equals_the_loop_written_out(made_up, setting
     augment = data.flip_and_crop if setting.augment else None
     losses = loop_by_hand(net, images, setting, seed, augment)
     assert_measures(result, net, images, losses, [128, 122], smoothing=setting.label_smoothing)
+    assert_answers(result, net, images)
     for name in ("valid", "test"):
-        x, _ = images[name]
-        answers = net(x).argmax(1)
-        assert [int(digit) for digit in result[f"{name}_answers"]] == answers.tolist()
         assert (f"flip_{name}_answers" in result) == setting.flip_test
     assert result["bfloat16"] is False
 
@@ -404,14 +411,20 @@ def test_kept_color_weights_are_those_that_were_measured(made_up):
     assert loss == pytest.approx(result["final_test_loss"], rel=1e-6)
 
 
-def test_a_small_training_set_is_drawn_by_the_seed(made_up):
-    setting = tiny_gray(n_images=20)
-    chosen = [places(gray.prepare(setting, "full", seed)["train"][0]) for seed in (0, 1, 0)]
+@pytest.mark.parametrize(
+    ("module", "setting", "all_images"),
+    [(gray, tiny_gray(), 132), (cifar10, tiny(), 270)],
+    ids=["MNIST", "CIFAR-10"],
+)
+def test_a_small_training_set_is_drawn_by_the_seed(made_up, module, setting, all_images):
+    few, everything = replace(setting, n_images=20), replace(setting, n_images=all_images)
+    chosen = [places(module.prepare(few, "full", seed)["train"][0]) for seed in (0, 1, 0)]
     assert len(set(chosen[0])) == 20
     assert chosen[0] == chosen[2]
     assert set(chosen[0]) != set(chosen[1])
-    everything = places(gray.prepare(tiny_gray(), "full")["train"][0])
-    assert set(chosen[0]) < set(everything)
+    orders = [places(module.prepare(everything, "full", seed)["train"][0]) for seed in (0, 1)]
+    assert orders[0] == orders[1]
+    assert set(chosen[0]) < set(orders[0])
 
 
 def test_a_permutation_is_the_same_for_all_images_and_touches_no_label(made_up):
@@ -616,6 +629,18 @@ def test_mlp_and_cnn_have_the_best_of_the_rates_that_were_tried():
         }
         assert len(accuracy) >= 3
         assert accuracy[setting.learning_rate] == max(accuracy.values()), name
+
+
+def test_each_kind_of_images_has_the_best_of_the_rates_that_were_tried():
+    tried = runs.load(runner.FOLDER / "gray_or_rgb_rates.jsonl")
+    for kind, setting in GRAY_OR_RGB.items():
+        accuracy = {
+            GRAY_OR_RGB_RATES[name].learning_rate: made["final_valid_accuracy"][0]
+            for name, made in tried.items()
+            if name.startswith(f"{kind}, rate")
+        }
+        assert len(accuracy) >= 4
+        assert accuracy[setting.learning_rate] == max(accuracy.values()), kind
 
 
 def test_the_sigmoid_has_the_best_of_the_rates_that_were_tried():

@@ -18,6 +18,7 @@ from tools import export_demos as export
 
 DEMONSTRATIONS = {  # what each loads
     "digit": ("lenet", "digits_wrong"),
+    "filters": ("kernels",),
     "kernels": ("kernels",),
     "training": ("training_digits",),
 }
@@ -49,8 +50,9 @@ def test_all_files_are_as_the_script_makes_them(mnist):
 
 
 def test_the_files_of_the_first_images_are_as_the_script_makes_them(mnist):
+    weights = export.lenet(content("lenet")["mean"], content("lenet")["std"])
     made = {
-        "kernels": export.kernels(mnist, data.load("cifar10")),
+        "kernels": export.kernels(mnist, data.load("cifar10"), weights),
         "training_digits": export.training_digits(mnist.train),
     }
     for name, values in made.items():

@@ -21,16 +21,17 @@ ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "experiments" / "results" / "lenet_mnist.safetensors"
 FOLDER = ROOT / "_static" / "demos" / "data"
 N_TRAIN, N_HELD_OUT = 1000, 200  # digits of the live training
-SHIP = 8  # the class of the photograph
+RED_CAR = 99  # the photograph: in gray its body is as dark as the bushes around it
 
 
 def files(mnist, cifar):
     """Make the content of all files, by their names."""
     prepared = data.prepare(mnist, 5000, torch.Generator().manual_seed(0))  # as in the training
+    weights = lenet(prepared.mean[0], prepared.std[0])
     return {
-        "lenet": lenet(prepared.mean[0], prepared.std[0]),
+        "lenet": weights,
         "digits_wrong": digits_wrong(mnist.test, *prepared.test),
-        "kernels": kernels(mnist, cifar),
+        "kernels": kernels(mnist, cifar, weights),
         "training_digits": training_digits(mnist.train),
     }
 
@@ -57,12 +58,15 @@ def digits_wrong(split, x, y):
     }
 
 
-def kernels(mnist, cifar):
-    """Take the 4 of the chapter on convolution, and the ship of the one on images."""
-    ship = cifar.train.images[np.argmax(cifar.train.labels == SHIP)]
+def kernels(mnist, cifar, weights):
+    """Take the 4 of the chapter on convolution, a photograph, and LeNet's first layer."""
     return {
         "four": text(mnist.train.images[2]),  # (28, 28)
-        "photograph": text(ship.transpose(2, 0, 1)),  # (3, 32, 32)
+        "photograph": text(cifar.train.images[RED_CAR].transpose(2, 0, 1)),  # (3, 32, 32)
+        "mean": weights["mean"],
+        "std": weights["std"],
+        "weight": weights["state"]["0.weight"]["data"],  # (6, 1, 5, 5)
+        "bias": weights["state"]["0.bias"]["data"],  # (6,)
     }
 
 

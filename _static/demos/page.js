@@ -153,6 +153,6 @@ const demos = (() => {
 
   return {
     register, element, svg, button, slider, select, checkbox, row, live,
-    color, onTheme, reducedMotion, drawing, drawPixels,
+    color, onTheme, reducedMotion, drawing, drawPixels, shade,
   };
 })();

@@ -129,13 +129,13 @@ demos.register("valley", (box) => {
     context.strokeStyle = demos.color("ground"); // around the letters, over the contour lines
     context.lineWidth = 4;
     context.font = "14px sans-serif";
-    const label = (text, side, ...place) => {
-      context.textAlign = side;
-      context.strokeText(text, ...place);
-      context.fillText(text, ...place);
+    context.textAlign = "right";
+    const label = (text, y) => {
+      context.strokeText(text, width - 6, y);
+      context.fillText(text, width - 6, y);
     };
-    label(turned ? "w₁ ↑" : "w₁ ↑ steep", "left", 6, 14);
-    label(turned ? "w₀ →" : "w₀ → flat", "right", width - 6, height - 14);
+    label(turned ? "w₁ ↑" : "steep w₁ ↑", 14);
+    label(turned ? "w₀ →" : "flat w₀ →", height - 14);
   });
 
   // Circles for the first run, squares for the second.
