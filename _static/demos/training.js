@@ -129,12 +129,11 @@
       );
     }
     if (epoch === 0) return `Before the first step the network has ${share}. That is guessing.`;
+    const rounded = Math.round(10 * epoch) / 10;
+    const when = `${finished ? "Finished after" : "After"} ${rounded} epoch${rounded === 1 ? "" : "s"}`;
+    const losses = `${written(train)} on the training digits, ${written(valid)} on the validation digits`;
     const guessing = epoch >= 2 && right / n < 0.15 ? " That is no better than guessing." : "";
-    return (
-      `${finished ? "Finished after" : "After"} ${Math.round(10 * epoch) / 10} epochs: loss ` +
-      `${written(train)} on the training digits, ${written(valid)} on the validation digits; ` +
-      `${share}.${guessing}`
-    );
+    return `${when}: loss ${losses}; ${share}.${guessing}`;
   }
 
   // --- what is drawn of it
@@ -172,7 +171,8 @@
 
     const curve = (name, color, dash) => {
       const known = looks.filter((look) => Number.isFinite(look[name]));
-      line(known.map((look) => [across(look.epoch), down(look[name])]), color, dash, 2);
+      const inSight = (loss) => Math.min(loss, 2 * HIGHEST_LOSS); // a line to 10³⁰ has no dashes
+      line(known.map((look) => [across(look.epoch), down(inSight(look[name]))]), color, dash, 2);
     };
     const legend = [["training", trainColor, [5, 3]], ["validation", validColor, []]];
     legend.forEach(([words, color, dash], i) => {
