@@ -6,8 +6,10 @@ Jupyter Book links every script and style sheet of ``_static`` to every page.
 import re
 
 NEEDS = {  # each demonstration, and what it needs besides core.js, page.js and its own script
+    "digit": ["data/lenet", "data/digits_wrong", "preparation"],
     "filters": ["data/kernels", "sliding_window"],
     "kernels": ["data/kernels", "sliding_window"],
+    "layers": ["data/lenet", "data/digits_wrong", "preparation", "digit"],
     "output_size": ["cells"],
     "receptive_field": ["cells"],
     "training": ["data/training_digits"],

@@ -325,6 +325,20 @@ def test_a_journey_goes_down_a_column_from_maps_to_bars(draw):
     assert axes[2].get_ylim() == (-11, 11)
 
 
+def test_a_drawing_is_a_line_of_ink_as_wide_as_the_pen():
+    ink = lenet.draw([(20, 30), (60, 30), (60, 90)], size=100, width=10)
+    assert ink.shape == (100, 100)
+    assert (ink.min(), ink.max()) == (0, 1)
+    assert ink[:, 40].sum() == pytest.approx(10)
+    assert ink[70].sum() == pytest.approx(10)
+    rows, columns = np.nonzero(ink)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (25, 94, 15, 64)
+    two_bars, round_ends = 40 * 10 + 60 * 10 - 5 * 5, 1.25 * math.pi * 5**2
+    assert ink.sum() == pytest.approx(two_bars + round_ends, rel=0.005)
+    with pytest.raises(ValueError, match=r"at least two points \(column, row\), got \(1, 2\)"):
+        lenet.draw([(20, 30)])
+
+
 def test_step_losses_are_running_means_at_the_last_step_of_each_window(ax):
     assert mnist.step_losses(ax, {"a": [3.0, 1.0, 2.0, 0.0], "b": [1, 1]}, window=2) is ax
     a, b = ax.lines

@@ -199,7 +199,7 @@ ALL_IN_ONE = {
     "setting",
     [
         tiny(one_cycle=False, learning_rate=1e-3),
-        tiny(gray=True, epochs=3, weight_decay=5.0),
+        tiny(gray=True, epochs=3, weight_decay=5.0, drawn=True),
         tiny(**ALL_IN_ONE),
     ],
     ids=["constant rate", "gray, one cycle, decay", "all in one"],
@@ -207,7 +207,7 @@ ALL_IN_ONE = {
 def test_a_training_equals_the_loop_written_out(made_up, setting):
     seed = 3
     result = cifar10.run(setting, seed, progress=False)
-    _, images, _ = by_hand(made_up["cifar10"], setting, 0.1, seed)
+    _, images, _ = by_hand(made_up["cifar10"], setting, 0.1, seed if setting.drawn else None)
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
     losses = loop_by_hand(
         net, images, setting, seed, data.flip_and_crop if setting.augment else None
@@ -413,7 +413,7 @@ def test_kept_color_weights_are_those_that_were_measured(made_up):
 
 @pytest.mark.parametrize(
     ("module", "setting", "all_images"),
-    [(gray, tiny_gray(), 132), (cifar10, tiny(), 270)],
+    [(gray, tiny_gray(), 132), (cifar10, tiny(drawn=True), 270)],
     ids=["MNIST", "CIFAR-10"],
 )
 def test_a_small_training_set_is_drawn_by_the_seed(made_up, module, setting, all_images):
@@ -422,9 +422,7 @@ def test_a_small_training_set_is_drawn_by_the_seed(made_up, module, setting, all
     assert len(set(chosen[0])) == 20
     assert chosen[0] == chosen[2]
     assert set(chosen[0]) != set(chosen[1])
-    orders = [places(module.prepare(everything, "full", seed)["train"][0]) for seed in (0, 1)]
-    assert orders[0] == orders[1]
-    assert set(chosen[0]) < set(orders[0])
+    assert set(chosen[0]) < set(places(module.prepare(everything, "full")["train"][0]))
 
 
 def test_a_permutation_is_the_same_for_all_images_and_touches_no_label(made_up):

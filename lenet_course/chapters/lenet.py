@@ -1,5 +1,7 @@
 """For the chapter LeNet."""
 
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.patches import Rectangle
 
@@ -50,6 +52,25 @@ def journey(axes, stops, columns):
     top = max(1, 1.1 * np.abs(scores).max())
     axes[-1].set(xticks=range(len(scores)), xlabel="digit", ylim=(-top, top))
     return axes
+
+
+def draw(points, size=280, width=22):
+    """Draw lines from point to point with a round pen: (size, size), 0 is paper and 1 is ink.
+
+    Each point is (column, row); the pen is `width` pixels wide.
+    """
+    points = np.asarray(points, dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
+        raise ValueError(f"a drawing needs at least two points (column, row), got {points.shape}")
+    rows, columns = np.mgrid[:size, :size] + 0.5  # the centers of the pixels
+    places = np.stack([columns, rows], axis=-1)
+    distance = np.full((size, size), np.inf)
+    for start, end in pairwise(points):
+        along = end - start
+        share = (places - start) @ along / max(along @ along, 1e-12)
+        nearest = start + share.clip(0, 1)[..., None] * along
+        distance = np.minimum(distance, np.linalg.norm(places - nearest, axis=-1))
+    return (width / 2 + 0.5 - distance).clip(0, 1)  # the edge is gray
 
 
 def check_lenet_shapes(function):

@@ -1,5 +1,5 @@
-// Text in the article that stands out too little from what is behind it (WCAG's ratio below 3), once
-// the page has taken the scheme, light or dark, that was asked for.
+// Text that stands out too little from what is behind it (WCAG's ratio below 4.5, of large letters
+// below 3), once the page has taken the scheme, light or dark, that was asked for.
 async (scheme) => {
   for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
   const { theme } = document.documentElement.dataset;
@@ -21,22 +21,26 @@ async (scheme) => {
     const part = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
   };
+  const over = ([r, g, b, a], ground) =>
+    [r, g, b].map((part, i) => (part * a + ground[i] * (255 - a)) / 255);
   const behind = (e) => {
-    for (; e; e = e.parentElement) {
-      const color = rgba(getComputedStyle(e).backgroundColor);
-      if (color[3] > 127) return color;
-    }
-    return [255, 255, 255, 255];
+    if (!e) return [255, 255, 255];
+    const color = rgba(getComputedStyle(e).backgroundColor);
+    return color[3] === 255 ? color : over(color, behind(e.parentElement));
   };
+  const isLarge = ({ fontSize, fontWeight }) =>
+    parseFloat(fontSize) >= (fontWeight >= 700 ? 18.66 : 24);
   const faults = new Set();
-  const texts = document.createTreeWalker(document.querySelector("article") ?? document.body, NodeFilter.SHOW_TEXT);
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const e = texts.currentNode.parentElement;
     if (!texts.currentNode.data.trim() || e.closest("script, style, a.headerlink, .onlyprint")) continue;
     if (!e.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-    const [a, b] = [light(rgba(getComputedStyle(e).color)), light(behind(e))];
+    const style = getComputedStyle(e);
+    const ground = behind(e);
+    const [a, b] = [light(over(rgba(style.color), ground)), light(ground)];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 3)
+    if (ratio < (isLarge(style) ? 3 : 4.5))
       faults.add(`contrast ${ratio.toFixed(1)}: <${e.tagName.toLowerCase()} class="${e.className}"> ${texts.currentNode.data.trim().slice(0, 30)}`);
   }
   return [...faults].slice(0, 5);
