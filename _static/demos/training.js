@@ -129,12 +129,11 @@
       );
     }
     if (epoch === 0) return `Before the first step the network has ${share}. That is guessing.`;
+    const rounded = Math.round(10 * epoch) / 10;
+    const when = `${finished ? "Finished after" : "After"} ${rounded} epoch${rounded === 1 ? "" : "s"}`;
+    const losses = `${written(train)} on the training digits, ${written(valid)} on the validation digits`;
     const guessing = epoch >= 2 && right / n < 0.15 ? " That is no better than guessing." : "";
-    return (
-      `${finished ? "Finished after" : "After"} ${Math.round(10 * epoch) / 10} epochs: loss ` +
-      `${written(train)} on the training digits, ${written(valid)} on the validation digits; ` +
-      `${share}.${guessing}`
-    );
+    return `${when}: loss ${losses}; ${share}.${guessing}`;
   }
 
   // --- what is drawn of it
@@ -144,7 +143,7 @@
   function drawCurves(context, width, height, looks) {
     const [left, right, top, bottom] = [30, width - 8, 8, height - 36];
     const across = (epoch) => left + ((right - left) * epoch) / EPOCHS;
-    const down = (loss) => bottom + ((top - bottom) * Math.min(loss, HIGHEST_LOSS)) / HIGHEST_LOSS;
+    const down = (loss) => bottom + ((top - bottom) * loss) / HIGHEST_LOSS;
     const [trainColor, validColor, text] = ["window", "mark", "text"].map(demos.color);
     context.font = `13px ${getComputedStyle(document.body).fontFamily}`;
 
@@ -172,16 +171,20 @@
 
     const curve = (name, color, dash) => {
       const known = looks.filter((look) => Number.isFinite(look[name]));
-      line(known.map((look) => [across(look.epoch), down(look[name])]), color, dash, 2);
+      const inSight = (loss) => Math.min(loss, 2 * HIGHEST_LOSS); // a line to 10³⁰ has no dashes
+      line(known.map((look) => [across(look.epoch), down(inSight(look[name]))]), color, dash, 2);
     };
-    curve("train", trainColor, [5, 3]);
-    curve("valid", validColor, []);
     const legend = [["training", trainColor, [5, 3]], ["validation", validColor, []]];
     legend.forEach(([words, color, dash], i) => {
       const y = down(1.75) + 18 * i;
       line([[right - 130, y], [right - 105, y]], color, dash, 2);
       write(words, right - 98, y, "left");
     });
+    context.beginPath();
+    context.rect(left, top - 2, width, bottom - top + 4); // a curve may leave it
+    context.clip();
+    curve("train", trainColor, [5, 3]);
+    curve("valid", validColor, []);
   }
 
   function drawFilters(canvases, { data }) {
@@ -200,6 +203,7 @@
     const digits = readDigits();
     let training = new Training(digits, RATES[FIRST_RATE]);
     let running = false;
+    let frame; // the one that is asked for
 
     const start = demos.button("Start", () => (running ? pause() : run()));
     const reset = demos.button("Reset", () => {
@@ -247,18 +251,18 @@
     function run() {
       running = true;
       showText();
-      requestAnimationFrame(slice);
+      frame = requestAnimationFrame(slice);
     }
 
     function pause() {
       running = false;
+      cancelAnimationFrame(frame);
       showText();
       showPictures();
     }
 
     // Train for a few milliseconds, show what changed, and let the page have its turn.
     function slice() {
-      if (!running) return;
       const end = performance.now() + SLICE;
       const before = training.looks.length;
       let epochIsOver = false;
@@ -270,7 +274,7 @@
       if (epochIsOver) showText();
       const moving = !demos.reducedMotion() && training.looks.length > before;
       if (moving || epochIsOver) showPictures();
-      requestAnimationFrame(slice);
+      frame = requestAnimationFrame(slice);
     }
 
     const part = (title, ...children) =>
