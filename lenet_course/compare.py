@@ -2,7 +2,8 @@
 
 Seeds: a recipe is trained S times, and another S runs would give other numbers. Images: the test
 set is a sample of N, and another N would give another share. `mean` and `difference` know the
-seeds alone, `share` and `same_images` the images alone, `recipes` both. Each gives an `Estimate`.
+seeds alone, `share` and `same_images` the images alone, `recipes` and `interaction` both. Each
+gives an `Estimate`.
 A `right` is an array of bool, True where a network's answer was right; differences are a - b.
 The page "Comparing two networks" explains them all.
 """
@@ -120,6 +121,26 @@ def recipes(right_a, right_b, paired=False):
     images = _variance_of_mean(by_image)
     runs_a, runs_b = right_a.mean(axis=1), right_b.mean(axis=1)
     return _estimate(by_image.mean(), images, *_variances_of_seeds(runs_a, runs_b, paired))
+
+
+def interaction(one, other):
+    """Estimate by how much one difference of two recipes exceeds another, both sources together.
+
+    Parameters
+    ----------
+    one, other : tuple of two array_like of bool, (S, N)
+        The recipes of each difference, (right_a, right_b), as in a paired `recipes`: run s of all
+        four belong together, and all answer the same N images.
+    """
+    names = ("one[0]", "one[1]", "other[0]", "other[1]")
+    four = [_right(name, right, 2) for name, right in zip(names, (*one, *other), strict=True)]
+    for right in four[1:]:
+        _same_length(four[0].T, right.T, "images", "all runs answer the same images")
+        _same_length(four[0], right, "runs", "run s of all four belong together")
+    by_image, by_run = (
+        np.dot([1, -1, -1, 1], [right.mean(axis=axis) for right in four]) for axis in (0, 1)
+    )
+    return _estimate(by_image.mean(), _variance_of_mean(by_image), _variance_of_mean(by_run))
 
 
 def holm(p_values):

@@ -200,6 +200,25 @@ def test_seeds_alone_or_images_alone_cover_too_little():
     assert images < 0.9
 
 
+def test_interaction_adds_the_variances_of_seeds_and_images():
+    a, b, c, d = (grid(seed, share=share) for seed, share in enumerate((0.8, 0.7, 0.75, 0.6)))
+    numbers = a * 1.0 - b - (c * 1.0 - d)  # (S, N)
+    parts = [(numbers.mean(axis=axis).var(ddof=1) / n, n - 1) for axis, n in ((0, 40), (1, 3))]
+    error = math.sqrt(sum(variance for variance, _ in parts))
+    df = error**4 / sum(variance**2 / df for variance, df in parts)
+    value, half = numbers.mean(), stats.t.ppf(0.975, df) * error
+    p = 2 * stats.t.sf(abs(value) / error, df)
+    close(compare.interaction((a, b), (c, d)), value, value - half, value + half, p)
+
+
+@given(st.integers(0, 10_000))
+def test_interaction_with_no_other_difference_is_that_of_the_recipes(seed):
+    a, b, c = (grid(seed + k, share=0.6 + 0.1 * k) for k in range(3))
+    expected = compare.recipes(a, b, paired=True)
+    np.testing.assert_allclose(compare.interaction((a, b), (c, c)), expected, atol=1e-12)
+    np.testing.assert_allclose(compare.interaction((c, c), (b, a)), expected, atol=1e-12)
+
+
 # Properties that all share
 
 WAYS = {
@@ -267,7 +286,7 @@ def test_holm_of_one_changes_nothing_and_equal_ones_stay_equal():
 
 # What is refused
 
-ONE, TWO = np.ones(4, dtype=bool), np.ones((2, 4), dtype=bool)
+ONE, TWO, THREE = (np.ones(shape, dtype=bool) for shape in (4, (2, 4), (3, 4)))
 
 
 @pytest.mark.parametrize(
@@ -295,6 +314,10 @@ ONE, TWO = np.ones(4, dtype=bool), np.ones((2, 4), dtype=bool)
         ("recipes", (TWO, TWO[:, :3]), ValueError, "4 images of a and 3 of b"),
         ("recipes", (TWO, ONE.repeat(3).reshape(3, 4), True), ValueError, "2 runs of a and 3 of b"),
         ("recipes", (TWO, TWO * 1.0), TypeError, "right_b must hold True .*float64"),
+        ("interaction", ((TWO, TWO), (TWO, TWO[:, :3])), ValueError, "4 images of a and 3 of b"),
+        ("interaction", ((TWO, THREE), (TWO, TWO)), ValueError, "2 runs of a and 3 of b: .*four"),
+        ("interaction", ((TWO, TWO), (TWO, ONE)), ValueError, r"other\[1\] has .*got \(4,\)"),
+        ("interaction", ((TWO, TWO), (TWO,)), ValueError, "shorter"),
         ("holm", ([],), ValueError, "give a row of 1 or more"),
         ("holm", ([0.1, 1.2],), ValueError, r"from 0 to 1, got \[0.1, 1.2\]"),
         ("holm", ([-0.1],), ValueError, "from 0 to 1"),
