@@ -15,7 +15,7 @@ export MALLOC_TRIM_THRESHOLD_ = 1073741824
 export OPENBLAS_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book lab test test-full test-browser execute furniture lint bench experiment clean
+.PHONY: help book epub pdf lab test test-full test-browser execute furniture lint bench experiment clean
 
 help:  ## list these commands
 	@awk -F ':.*##' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ $(READY): requirements.txt pyproject.toml
 book: $(READY)  ## build the book into _build/html
 	$(BIN)/jupyter-book build --quiet -W -n --keep-going .
 	@echo "Open file://$(CURDIR)/_build/html/index.html"
+
+epub: book  ## make an EPUB of the book, with MathML
+	$(BIN)/python -m tools.take_away.epub
+
+pdf: book  ## print the book to one PDF; needs Chromium
+	$(BIN)/python -m tools.take_away.pdf
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --config=tools/lab/config.py chapters
@@ -45,7 +51,7 @@ test-full: $(READY)  ## the same tests on the full data, and how much of the pac
 	$(BIN)/python -m coverage run -m pytest --nbval
 	$(BIN)/python -m coverage report
 
-test-browser: book  ## open every page of the book in a real browser
+test-browser: epub pdf  ## open every page of the book in a real browser, and read the EPUB and the PDF
 	$(BIN)/python -m pytest tests/browser
 
 execute: $(READY)  ## re-run the notebooks on the full data and store them (CHAPTERS=chapters/12_output_size.ipynb for one)

@@ -9,7 +9,6 @@ TensorBoard shows their log. Each picture keeps a hash of that code, which a tes
 import hashlib
 import io
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,10 +19,11 @@ import nbformat
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tools.browser import launch
+
 ROOT = Path(__file__).parents[1]
 CHAPTER = ROOT / "chapters" / "51_watching_training.ipynb"
 PICTURES = ROOT / "_static" / "tensorboard"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDTH, PANE = 1060, 281  # of the window, and where the charts begin
 
 
@@ -70,9 +70,8 @@ def _wait_for(port, seconds=60):
 def _take_pictures(address):
     from playwright.sync_api import sync_playwright
 
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = launch(playwright)
         page = browser.new_page(viewport={"width": WIDTH, "height": 1200})
 
         def shoot(tab, clip, tags=""):

@@ -1,4 +1,3 @@
-import shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -7,30 +6,18 @@ from threading import Thread
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tools.browser import launch
+
 BOOK = Path(__file__).parents[2] / "_build" / "html"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-ARGUMENTS = (
-    "--no-sandbox",  # Chromium refuses to run as root with it, and it opens our own files only
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-        path = next(filter(None, map(shutil.which, NAMES)), own if Path(own).exists() else None)
-        if not path:
-            pytest.skip(
-                "no Chromium found: install one with `sudo apt-get install chromium` "
-                "or `.venv/bin/playwright install chromium`"
-            )
-        chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        try:
+            chromium = launch(playwright)
+        except FileNotFoundError as missing:
+            pytest.skip(str(missing))
         yield chromium
         chromium.close()
 
