@@ -76,7 +76,9 @@ def test_the_smaller_files_of_figures_show_the_same(book):
     originals = [out["data"]["image/png"] for out in outputs if "image/png" in out.get("data", {})]
     for (_, file), original in zip(FIGURE.findall(html), originals, strict=True):
         stored = Image.open(io.BytesIO(b64decode(original))).convert("RGB")
-        errors = ImageStat.Stat(ImageChops.difference(stored, Image.open(book / file).convert("RGB")))
+        errors = ImageStat.Stat(
+            ImageChops.difference(stored, Image.open(book / file).convert("RGB"))
+        )
         assert max(errors.mean) <= 0.05, file
         assert (book / file).stat().st_size <= len(b64decode(original)), file
 
