@@ -1,4 +1,4 @@
-"""Keep the pages light: of MathJax they load only what a formula needs, 0.7 instead of 1.2 MB.
+"""Keep the pages light: of MathJax they load only what a formula needs, 0.8 instead of 1.2 MB.
 
 What stays away is the menu on a formula; its text for screen readers stays.
 """

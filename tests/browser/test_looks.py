@@ -3,6 +3,7 @@
 import colorsys
 import io
 import re
+from base64 import b64decode
 from pathlib import Path
 
 import nbformat
@@ -10,7 +11,7 @@ import pypdfium2
 import pytest
 from matplotlib import rc_params_from_file
 from matplotlib.colors import to_hex, to_rgb
-from PIL import Image, ImageStat
+from PIL import Image, ImageChops, ImageStat
 
 from tools.references import read_book
 
@@ -68,6 +69,20 @@ def test_every_figure_is_a_chart_or_a_picture(book, pages):
     assert min(kinds.count("chart"), kinds.count("picture")) > 60
 
 
+def test_the_smaller_files_of_figures_show_the_same(book):
+    html = (book / CHAPTER).read_text(encoding="utf-8")
+    notebook = nbformat.read(ROOT / CHAPTER.replace(".html", ".ipynb"), as_version=4)
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    originals = [out["data"]["image/png"] for out in outputs if "image/png" in out.get("data", {})]
+    for (_, file), original in zip(FIGURE.findall(html), originals, strict=True):
+        stored = Image.open(io.BytesIO(b64decode(original))).convert("RGB")
+        errors = ImageStat.Stat(
+            ImageChops.difference(stored, Image.open(book / file).convert("RGB"))
+        )
+        assert max(errors.mean) <= 0.05, file
+        assert (book / file).stat().st_size <= len(b64decode(original)), file
+
+
 def shot(page, element, margin=0):
     """Take a picture of an element and of what is around it."""
     element.scroll_into_view_if_needed()
@@ -81,7 +96,7 @@ def shot(page, element, margin=0):
 def test_the_paper_of_a_chart_is_the_ground_of_the_page(open_page, scheme):
     page = open_page(CHAPTER, color_scheme=scheme)
     for kind in ("chart", "picture"):
-        figures = page.locator(f".cell_output img.{kind}")
+        figures = page.locator(f".cell_output img.{kind}:visible")
         assert figures.count() >= 3
         for figure in figures.all():
             image = shot(page, figure, margin=5)
@@ -154,7 +169,7 @@ def test_figures_stand_under_the_text_which_uses_the_screen(open_page, screen, l
     assert width >= least
     for part in ("figure img", "figcaption p"):
         edges = page.locator(f"section > .cell {part}").evaluate_all(
-            "all => all.map((e) => e.getBoundingClientRect().x)"
+            "all => all.filter((e) => e.checkVisibility()).map((e) => e.getBoundingClientRect().x)"
         )
         assert edges
         assert edges == pytest.approx([left] * len(edges), abs=0.5)
