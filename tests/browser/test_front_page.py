@@ -99,7 +99,7 @@ def test_pages_load_mathjax_if_they_have_a_formula_and_their_own_style_only(book
     pages = {path: path.read_text(encoding="utf-8") for path in book.glob("**/*.html")}
     pages = {path: text for path, text in pages.items() if "<article" in text}
     with_formulas = {path for path, text in pages.items() if 'class="math ' in text}
-    assert {path for path, text in pages.items() if "tex-chtml.js" in text} == with_formulas
+    assert {path for path, text in pages.items() if "mathjax/startup.js" in text} == with_formulas
     assert 15 <= len(with_formulas) < len(pages) - 2
     styled = [path.name for path, text in pages.items() if "front_page.css" in text]
     assert styled == [FRONT]

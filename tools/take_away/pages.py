@@ -45,11 +45,11 @@ def read_pages():
         With the ``path`` in the book's folder, the ``title`` with the chapter's number, the
         ``part``, which is empty for the first page, and the ``body``, a tree of Beautiful Soup.
     """
-    pages, part = [], ""
-    for entry in parse(FIRST).select(".bd-links .caption-text, .bd-links li > a"):
+    first, part = parse(FIRST), ""
+    pages = [SimpleNamespace(path=FIRST, title=about().title, part=part, body=_body(FIRST))]
+    for entry in first.select(".bd-links .caption-text, .bd-links li > a"):
         if entry.name == "a":
-            path = FIRST if entry["href"] == "#" else entry["href"]
-            title = entry.get_text(strip=True)
+            path, title = entry["href"], entry.get_text(strip=True)
             pages.append(SimpleNamespace(path=path, title=title, part=part, body=_body(path)))
         else:
             part = entry.get_text()
@@ -102,6 +102,8 @@ def _body(path):
         part.decompose()
     for content in body.select("#exercise-content"):  # each exercise of a page has this one
         del content["id"]
+    for cell in body.select("[halign]"):  # of pandas; HTML has no such attribute
+        del cell["halign"]
     for paragraph in body.select("p:has(> ul)"):  # in docstrings; HTML does not allow it
         paragraph.unwrap()
     for code in body.select("details.hide"):
