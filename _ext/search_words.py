@@ -11,12 +11,16 @@ from docutils import nodes
 from sphinx.addnodes import index
 
 
+def find_words(app, env):
+    """Have every page with entries written: of one that is not, Sphinx forgets them."""
+    app.words_of_pages = _words_of_pages(env)
+    return list(app.words_of_pages)
+
+
 def index_words(app, doctree, docname):
     """Add the entries of one page."""
-    if not hasattr(app, "words_of_pages"):
-        app.words_of_pages = _words_of_pages(app.env)
     sections = {section["ids"][0]: section for section in doctree.findall(nodes.section)}
-    for section, word in app.words_of_pages[docname]:
+    for section, word in app.words_of_pages.get(docname, []):
         sections[section] += index(entries=[("single", word, section, "main", None)])
 
 
@@ -54,5 +58,6 @@ def _texts(doctree):
 
 def setup(app):
     """Register with Sphinx."""
+    app.connect("env-updated", find_words)
     app.connect("doctree-resolved", index_words)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
