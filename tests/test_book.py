@@ -1,8 +1,10 @@
 """The sources of the book: what neither its strict build refuses nor a browser would see."""
 
+import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from sphinx.application import Sphinx
@@ -39,6 +41,37 @@ def test_the_build_runs_no_notebook_and_asks_no_host():
     assert not {"sphinx_thebe", "sphinx.ext.intersphinx"} & set(options["extensions"])
 
 
+def build(folder, settings):
+    """Build the pages of a folder with extensions of the book; return where they are."""
+    with docutils_namespace(), patch_docutils(), pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "_ext"))
+        out = folder / "html"
+        Sphinx(folder, None, out, folder / "trees", "html", settings, status=None).build()
+    return out
+
+
+def test_a_search_still_finds_what_a_second_build_did_not_read(tmp_path):
+    glossary = "# Words\n\n```{glossary}\nstride\n: A step.\n```\n\n```{toctree}\na\nb\n```\n"
+    (tmp_path / "index.md").write_text(glossary, encoding="utf-8")
+    for name, text in {"a": "Take a stride, and another stride.", "b": "One stride."}.items():
+        cell = nbformat.v4.new_markdown_cell(f"# {name}\n\n{text}")
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / f"{name}.ipynb")
+    found = []
+    for added in ("", "More.\n"):
+        (tmp_path / "index.md").write_text(glossary + added, encoding="utf-8")
+        settings = {
+            "extensions": ["myst_nb", "search_words"],
+            "source_suffix": {".md": "myst-nb", ".ipynb": "myst-nb"},
+            "exclude_patterns": ["*/**"],  # what the first build made
+        }
+        out = build(tmp_path, settings)
+        index = (out / "searchindex.js").read_text(encoding="utf-8")
+        index = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))
+        entries = index["indexentries"]["stride"]
+        found.append([index["docnames"][page] for page, *_ in entries])
+    assert found == [["a", "index"], ["a", "index"]]
+
+
 PLACE = '<div class="demo" data-demo="{}"></div>'
 
 
@@ -61,16 +94,13 @@ def demo_pages(tmp_path_factory):
     linked = {kind: [p.as_posix() for p in static if p.suffix == kind] for kind in (".js", ".css")}
     settings = {
         "extensions": ["myst_parser", "demos"],
+        "source_suffix": {".md": "markdown"},
         "html_static_path": [str(ROOT / "_static")],
         "html_js_files": linked[".js"],
         "html_css_files": linked[".css"],
         "html_theme": "basic",
     }
-    with docutils_namespace(), patch_docutils(), pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "_ext"))
-        out = folder / "html"
-        app = Sphinx(folder, None, out, folder / "trees", "html", settings, status=None)
-        app.build()
+    out = build(folder, settings)
     loaded = re.compile(r'(?:src|href)="_static/(demos/[^"?]+)[^>]*>')
     read = {name: (out / f"{name}.html").read_text(encoding="utf-8") for name in pages}
     assert all("_static/course.css" in html for html in read.values())
