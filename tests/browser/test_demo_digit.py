@@ -279,19 +279,6 @@ def test_it_shows_the_digits_that_it_gets_wrong(start):
     expect_answer(page, 7)
 
 
-def shows_picture(page):
-    picture = page.locator("#front-digit, #fig-lenet-drawn img")
-    return picture.is_visible(), page.locator(".demo").is_visible()
-
-
-def test_without_javascript_and_on_paper_the_picture_stands_there(start):
-    assert shows_picture(start(java_script_enabled=False)) == (True, False)
-    page = start()
-    assert shows_picture(page) == (False, True)
-    page.emulate_media(media="print")
-    assert shows_picture(page) == (True, False)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_reads_well_in_both_themes(start, scheme):
     page = start(phone=True, scheme=scheme)

@@ -53,23 +53,6 @@ def read(place, kernel_size, stride, padding, dilation):
     return [place * stride - padding + entry * dilation for entry in range(kernel_size)]
 
 
-def test_it_stands_in_the_place_of_its_picture(start):
-    page = start()
-    figure = page.locator("#fig-output-size-places")
-    assert figure.locator(".demo svg").count() == 2
-    assert figure.locator("figcaption").is_visible()
-    assert not figure.locator("img").is_visible()
-    page.emulate_media(media="print")
-    assert figure.locator("img").is_visible()
-    assert not demo_of(page).is_visible()
-
-
-def test_without_javascript_the_picture_stands_there(start):
-    page = start(java_script_enabled=False)
-    assert page.locator("#fig-output-size-places img").is_visible()
-    assert not demo_of(page).is_visible()
-
-
 CHANGE_ALL = """(settings) => {
   const demo = document.querySelector('.demo[data-demo="output_size"]');
   const differ = demo.querySelector("input[type=checkbox]");

@@ -30,16 +30,6 @@ def marked(drawing):
     return {(int(y), int(x)) for x, y in re.findall(r"M(-?\d+) (-?\d+)h1", path)}
 
 
-def test_it_stands_in_the_place_of_its_picture(start):
-    page = start()
-    figure = page.locator("#fig-output-size-lenet-pyramid")
-    assert figure.locator(".demo svg").count() == 5
-    assert not figure.locator("img").is_visible()
-    assert (
-        start(java_script_enabled=False).locator(f"#{figure.get_attribute('id')} img").is_visible()
-    )
-
-
 def test_it_begins_with_lenet(start):
     demo = demo_of(start())
     headings = [

@@ -64,23 +64,6 @@ def pixels(canvases):
     return canvases.evaluate_all("(all) => all.map((canvas) => canvas.toDataURL())")
 
 
-def test_it_stands_in_the_place_of_its_picture(start):
-    page = start()
-    figure = page.locator("#fig-mnist-live")
-    assert figure.locator(".demo canvas").count() == 1 + 8 + 12
-    assert figure.locator("figcaption").is_visible()
-    assert not figure.locator("img").is_visible()
-    page.emulate_media(media="print")
-    assert figure.locator("img").is_visible()
-    assert not demo_of(page).is_visible()
-
-
-def test_without_javascript_the_picture_stands_there(start):
-    page = start(java_script_enabled=False)
-    assert page.locator("#fig-mnist-live img").is_visible()
-    assert not demo_of(page).is_visible()
-
-
 def test_it_begins_with_guessing(start):
     demo = demo_of(start())
     guessed = r"Before the first step the network has (\d+) of the 200 validation digits right"

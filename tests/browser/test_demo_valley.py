@@ -53,13 +53,6 @@ def said(demo):
     return [int(n) if n else None for n in re.findall(r"needs (\d+) steps|does not arrive", words)]
 
 
-def test_it_stands_in_the_place_of_its_picture(start):
-    page = start()
-    assert page.locator("#fig-optim-six .demo canvas").count() == 2
-    assert not page.locator("#fig-optim-six > img").is_visible()
-    assert start(java_script_enabled=False).locator("#fig-optim-six img").is_visible()
-
-
 RACE = """([turned, betas]) => {
   const demo = document.querySelector('.demo[data-demo="valley"]');
   const change = (input, value, event) => {
