@@ -617,28 +617,24 @@ def test_stored_runs_begin_as_the_code_of_today_does(full_images, name):
         assert not beyond.any(), f"{record['setting']}, seed {seed}: {ratio}"
 
 
-def test_mlp_and_cnn_have_the_best_of_the_rates_that_were_tried():
-    tried = runs.load(runner.FOLDER / "mlp_or_cnn_rates.jsonl")
-    for name, setting in MLP_OR_CNN.items():
+@pytest.mark.parametrize(
+    ("file", "rates", "settings"),
+    [
+        ("mlp_or_cnn_rates", MLP_OR_CNN_RATES, MLP_OR_CNN),
+        ("gray_or_rgb_rates", GRAY_OR_RGB_RATES, GRAY_OR_RGB),
+    ],
+    ids=["MLP or CNN", "gray or RGB"],
+)
+def test_each_arm_has_the_best_of_the_rates_that_were_tried(file, rates, settings):
+    tried = runs.load(runner.FOLDER / f"{file}.jsonl")
+    for name, setting in settings.items():
         accuracy = {
-            MLP_OR_CNN_RATES[one].learning_rate: made["final_valid_accuracy"][0]
+            rates[one].learning_rate: made["final_valid_accuracy"][0]
             for one, made in tried.items()
             if one.startswith(f"{name}, rate")
         }
-        assert len(accuracy) >= 3
-        assert accuracy[setting.learning_rate] == max(accuracy.values()), name
-
-
-def test_each_kind_of_images_has_the_best_of_the_rates_that_were_tried():
-    tried = runs.load(runner.FOLDER / "gray_or_rgb_rates.jsonl")
-    for kind, setting in GRAY_OR_RGB.items():
-        accuracy = {
-            GRAY_OR_RGB_RATES[name].learning_rate: made["final_valid_accuracy"][0]
-            for name, made in tried.items()
-            if name.startswith(f"{kind}, rate")
-        }
         assert len(accuracy) >= 4
-        assert accuracy[setting.learning_rate] == max(accuracy.values()), kind
+        assert accuracy[setting.learning_rate] == max(accuracy.values()), name
 
 
 def test_the_sigmoid_has_the_best_of_the_rates_that_were_tried():
