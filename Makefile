@@ -40,10 +40,11 @@ lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab --config=tools/lab/config.py chapters
 
 # Two processes with one thread each: two trainings with two threads each would slow each other.
+# The notebooks take longest, so they come first, and both processes end at nearly the same time.
 test: export OMP_NUM_THREADS = 1
 test: export LENET_COURSE_DATA = sample
 test: $(READY)  ## test the package and re-run every notebook on the sample
-	$(BIN)/python -m pytest --nbval -n 2 --dist loadfile
+	$(BIN)/python -m pytest --nbval -n 2 --dist loadfile --no-loadscope-reorder chapters tests
 
 # One process with all threads, so that what the chapters time is what a reader gets.
 test-full: export LENET_COURSE_DATA = full

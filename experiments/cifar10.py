@@ -19,9 +19,8 @@ class Setting:
     ----------
     epochs : int
     n_images : int
-        Training images, of the 45,000 that the validation split leaves.
-    drawn : bool
-        Whether they are drawn by the seed, or the first ones taken.
+        Training images. Fewer than the 45,000 that the validation split leaves are drawn from
+        them by the seed.
     gray : bool
         Turn the images to grayscale first.
     augment : bool
@@ -37,7 +36,6 @@ class Setting:
 
     epochs: int
     n_images: int = 45_000
-    drawn: bool = False
     gray: bool = False
     augment: bool = False
     one_cycle: bool = True
@@ -72,10 +70,11 @@ def prepare(setting, source, seed=0):
     """Give the images and labels of a setting, by the names "train", "valid" and "test"."""
     images = load(source, setting.gray)
     x, y = images["train"]
-    if setting.drawn:
+    if setting.n_images < len(y):
         order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
-        x, y = x[order].contiguous(memory_format=torch.channels_last), y[order]
-    return images | {"train": (x[: setting.n_images], y[: setting.n_images])}
+        drawn = order[: setting.n_images]
+        x, y = x[drawn].contiguous(memory_format=torch.channels_last), y[drawn]
+    return images | {"train": (x, y)}
 
 
 @cache

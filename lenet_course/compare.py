@@ -42,7 +42,8 @@ class Estimate(NamedTuple):
         >>> Estimate(0.042, 0.022, 0.063).in_points()
         '+4.2 (+2.2 to +6.3)'
         """
-        value, low, high = (f"{100 * number:+.{digits}f}" for number in self[:3])
+        points = (round(100 * number, digits) + 0.0 for number in self[:3])  # no -0.0
+        value, low, high = (f"{number:+.{digits}f}" for number in points)
         return f"{value} ({low} to {high})"
 
 

@@ -14,7 +14,9 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.colors import to_rgba_array
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from lenet_course.shapes import conv_output_size, padding_per_side, pair
 
 SPLITS = {
     "training": {"label": "training", "color": "C0", "linestyle": "--"},
@@ -141,6 +143,61 @@ def outline(ax, top, left, height, width, color="C1"):
     return ax
 
 
+def window_grid(ax, size, kernel_size, stride=1, padding=0, dilation=1, pixels=None):
+    """Draw an image with a window's first and last place, and a dot at each place's upper left.
+
+    The numbers are given as `lenet_course.shapes` takes them; a window that does not fit is a
+    ValueError. `pixels` (H, W) of this size are drawn instead of blank squares.
+    """
+    sizes, kernels = pair("size", size), pair("kernel_size", kernel_size)
+    strides, dilations = pair("stride", stride), pair("dilation", dilation)
+    places = conv_output_size(sizes, kernels, stride, padding, dilation)
+    sides = padding_per_side(kernels, padding, dilation)
+    starts = [np.arange(n) * s - side[0] for n, s, side in zip(places, strides, sides, strict=True)]
+    reads = [
+        {int(start) + entry * d for start in axis for entry in range(k)}
+        for axis, k, d in zip(starts, kernels, dilations, strict=True)
+    ]
+    (above, below), (left, right) = sides
+    if pixels is None:
+        for row in range(-above, sizes[0] + below):
+            for column in range(-left, sizes[1] + right):
+                inside = 0 <= row < sizes[0] and 0 <= column < sizes[1]
+                read = row in reads[0] and column in reads[1]
+                square(ax, column, row, padded=not inside, hatched=not read)
+    elif np.shape(pixels) != sizes:
+        raise ValueError(f"an image of size {sizes} was announced, got {np.shape(pixels)}")
+    else:
+        ax.imshow(pixels)
+    rows, columns = np.meshgrid(*starts, indexing="ij")
+    mark = 10 if pixels is None else 3
+    ax.plot(columns.ravel(), rows.ravel(), linestyle="none", marker=".", ms=mark, color="C5")
+    height, width = (d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True))
+    for color, which, name in (("C5", 0, "first place"), ("C1", -1, "last place")):
+        corner = (starts[1][which] - 0.5, starts[0][which] - 0.5)
+        ax.add_patch(Rectangle(corner, width, height, fill=False, ec=color, lw=3, label=name))
+    ax.set(xlabel="column", ylabel="row", aspect="equal")
+    ax.set_xlim(-left - 0.7, sizes[1] + right - 0.3)
+    ax.set_ylim(sizes[0] + below - 0.3, -above - 0.7)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def square(ax, x, y, color=None, padded=False, hatched=False):
+    """Draw one pixel around (x, y): dashed if it is padding, hatched if no window reads it."""
+    style = {"fc": color or ("white" if padded else "#eeeeee"), "ec": "#888888", "lw": 1}
+    if color:
+        style |= {"ec": "white"}
+    if padded:
+        style |= {"linestyle": "--"}
+    if hatched:
+        style |= {"hatch": "////", "ec": "C3"}
+    ax.add_patch(Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, zorder=2, **style))
+
+
 def network_blocks(ax, shapes, labels):
     """Draw a network from top to bottom to scale: one unit of area for each number.
 
@@ -162,6 +219,61 @@ def network_blocks(ax, shapes, labels):
         widest = max(widest, C * step)
     ax.set(xlim=(-1, widest), ylim=(top, 0), aspect="equal")
     ax.set_axis_off()
+    return ax
+
+
+def graph(ax, nodes, edges, values=None, gradients=None):
+    """Draw a computational graph: a box for each number, an arrow to what is computed from it.
+
+    `nodes` has for each name the middle (right, up) of its box, 1.3 wide and 1 high; give the
+    figure about 0.9 inches for each unit. `edges` has for each (from, to) what is written on the
+    arrow. `values` and `gradients` have for names a number to write into the box.
+    """
+    values, gradients = values or {}, gradients or {}
+    strange = {*values, *gradients, *(end for edge in edges for end in edge)} - nodes.keys()
+    if strange:
+        raise ValueError(f"no node has the name {', '.join(sorted(strange))}")
+    width, height = 1.3, 1.0
+    for (start, end), label in edges.items():
+        tail, head = np.add(nodes[start], (width / 2, 0)), np.add(nodes[end], (-width / 2, 0))
+        arrow = {"arrowstyle": "->", "color": "#444444", "lw": 1.5, "shrinkA": 0, "shrinkB": 1}
+        ax.annotate("", head, tail, arrowprops=arrow)
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        ax.text(*(tail + head) / 2, label, ha="center", va="center", bbox=paper if label else None)
+    for name, (x, y) in nodes.items():
+        corner = (x - width / 2, y - height / 2)
+        ax.add_patch(Rectangle(corner, width, height, fc="#f2f2f2", ec="#444444"))
+        lines = [(name, "black")]
+        lines += [(f"{values[name]:g}", "C0")] if name in values else []
+        lines += [(f"slope {gradients[name]:g}", "C3")] if name in gradients else []
+        for line, (text, color) in enumerate(lines):
+            up = 0.3 * ((len(lines) - 1) / 2 - line)
+            text = text.replace("-", "\N{MINUS SIGN}")
+            ax.text(x, y + up, text, ha="center", va="center", color=color)
+    xs, ys = np.transpose(list(nodes.values()))
+    ax.set(xlim=(xs.min() - 0.7, xs.max() + 0.7), ylim=(ys.min() - 0.55, ys.max() + 0.55))
+    ax.set_axis_off()
+    return ax
+
+
+def descent(ax, loss, path, xlim, ylim, label=""):
+    """Draw the steps of an optimizer, (steps + 1, 2), over the contour lines of a loss.
+
+    ``loss(first, second)`` takes and returns arrays of one shape. Eight contours have heights
+    above the lowest point shown that grow as squares: a quadratic valley gets them at even
+    distances. Several paths on the same axes share the contours of the first.
+    """
+    path = np.asarray(path, dtype=float)
+    if path.ndim != 2 or path.shape[1] != 2:
+        raise ValueError(f"a path has the shape (steps + 1, 2), got {path.shape}")
+    if not ax.collections:
+        across, up = np.meshgrid(np.linspace(*xlim, 201), np.linspace(*ylim, 201))
+        heights = loss(across, up)
+        lowest, highest = heights.min(), heights.max()
+        levels = lowest + (highest - lowest) * np.linspace(0, 1, 10)[1:-1] ** 2
+        ax.contour(across, up, heights, levels, colors="0.75", linewidths=1)
+    ax.plot(*path.T, "o-", markersize=3.5, linewidth=1.2, label=label)
+    ax.set(xlim=xlim, ylim=ylim)
     return ax
 
 

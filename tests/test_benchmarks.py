@@ -1,5 +1,6 @@
 """The benchmarks run and judge rightly; how fast they are is for the reader of their output."""
 
+import json
 import subprocess
 import sys
 from functools import partial
@@ -167,6 +168,22 @@ def test_the_fewest_epochs_that_reached_an_accuracy_on_all_images_are_found():
     }
     found = {goal: residual.epochs_to(goal, stored) for goal in (0.9, 0.92, 0.96)}
     assert found == {0.9: 3, 0.92: 9, 0.96: None}
+
+
+def test_runs_of_fewer_epochs_count_once_they_are_stored(tmp_path):
+    assert residual.stored_runs(tmp_path) == {}
+
+    def store(name, setting, epochs, accuracy):
+        result = {"epochs": epochs, "final_flip_test_accuracy": accuracy}
+        run = {"setting": setting, "seed": 0, "result": result, "about": {}}
+        (tmp_path / name).write_text(json.dumps(run) + "\n", encoding="utf-8")
+
+    found = []
+    for run in [("fast.jsonl", "recipe", 8, 0.92), ("fast_shorter.jsonl", "in 5 epochs", 5, 0.91)]:
+        store(*run)
+        stored = residual.stored_runs(tmp_path)
+        found.append([residual.epochs_to(goal, stored) for goal in (0.9, 0.915, 0.95)])
+    assert found == [[8, 8, None], [5, 8, None]]
 
 
 def test_the_tutorials_way_sees_the_same_images():

@@ -1,5 +1,6 @@
 """The sources of the book: what neither its strict build refuses nor a browser would see."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
@@ -33,6 +35,36 @@ def test_the_glossary_is_in_order_and_gives_each_chinese_name():
     assert [word for word, explained in words.items() if not CJK.search(explained)] == []
 
 
+def test_the_page_of_the_package_has_all_that_the_chapters_import():
+    page = (ROOT / "chapters" / "api.md").read_text(encoding="utf-8")
+    described = re.findall(r"automodule:: lenet_course\.([\w.]+)", page)
+    assert described == re.findall(r"^##+ (.*)", page, re.M)
+    folder = (ROOT / "lenet_course" / "chapters").glob("[!_]*.py")
+    of_chapters = {name for name in described if name.startswith("chapters.")}
+    assert of_chapters == {f"chapters.{path.stem}" for path in folder}
+    imported = set()
+    for path in (ROOT / "chapters").glob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                imported |= set(imported_modules(cell.source))
+    assert len(imported) > 30
+    assert imported - set(described) == set()
+
+
+def imported_modules(source):
+    """Name the modules of the package that a cell imports, without "lenet_course."."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "lenet_course":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = names if is_module(names[0]) else [node.module]
+            yield from (name.removeprefix("lenet_course.") for name in modules)
+
+
+def is_module(name):
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
 def test_the_build_runs_no_notebook_and_asks_no_host():
     config = settings("_config.yml")
     assert config["execute"]["execute_notebooks"] == "off"
@@ -48,6 +80,20 @@ def build(folder, settings):
         out = folder / "html"
         Sphinx(folder, None, out, folder / "trees", "html", settings, status=None).build()
     return out
+
+
+def test_a_line_does_not_part_what_belongs_together(tmp_path):
+    text = "So ($x = 1$), then $y$-th or $z$ of 80 %, `80 %` and *5 %*.\n\n$a$,$b$; $c$"
+    (tmp_path / "index.md").write_text(f"# Up to 90 %\n\n{text}\n", encoding="utf-8")
+    settings = {"extensions": ["myst_parser", "sphinx.ext.mathjax", "line_breaks"]}
+    settings |= {"myst_enable_extensions": ["dollarmath"], "html_theme": "basic"}
+    page = BeautifulSoup((build(tmp_path, settings) / "index.html").read_bytes(), "html.parser")
+    together = [part.get_text() for part in page.select("p .together")]
+    assert together == [r"(\(x = 1\)),", r"\(y\)-th", r"\(a\),", r"\(b\);"]
+    shown = page.select_one("section").get_text()
+    assert re.findall(r"\d\s%", shown) == ["0 %", "0\xa0%", "0 %", "5\xa0%"]
+    words = [re.sub(r"\\[()]|[*`$]", "", whole).split() for whole in (shown, text)]
+    assert words[0][-len(words[1]) :] == words[1]  # none is lost
 
 
 def test_a_search_still_finds_what_a_second_build_did_not_read(tmp_path):
@@ -113,8 +159,8 @@ def test_a_page_without_a_demonstration_loads_nothing_of_them(demo_pages):
 
 def test_a_page_loads_exactly_what_its_demonstrations_need(demo_pages):
     shared = ["demos/demos.css", "demos/core.js", "demos/page.js"]
-    two = [f"demos/{name}.js" for name in ("cells", "output_size", "valley")]
-    assert demo_pages["one"] == [*shared, "demos/valley.js"]
+    two = [f"demos/{name}.js" for name in ("cells", "learning", "output_size", "valley")]
+    assert demo_pages["one"] == [*shared, "demos/learning.js", "demos/valley.js"]
     assert demo_pages["two"] == [*shared, *two]
 
 

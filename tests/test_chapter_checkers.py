@@ -12,18 +12,21 @@ from scipy.stats import binomtest, chi2
 
 from lenet_course import chapters, scratch, shapes
 from lenet_course.chapters import (
-    backpropagation,
     common_bugs,
     comparing,
     convolution,
     deeper_networks,
     fashion_mnist,
+    gradient_descent,
     images,
+    layers_backward,
     lenet,
     many_machines,
     mlp_or_cnn,
     mnist,
+    optimizers,
     output_size,
+    overfitting,
     pooling,
     scores,
     watching_training,
@@ -209,7 +212,7 @@ def average_backward(put=np.add, step=None, batch=True):
 
 
 right = average_backward()
-TRIED[backpropagation.check_avg_pool2d_backward] = [
+TRIED[layers_backward.check_avg_pool2d_backward] = [
     (right, "all 6 cases agree"),
     (lambda g, x, K, S: right(g, x, K, S) * K**2, "case 1 .*a quarter of the output"),
     (lambda g, x, K, S: right(g, x, K, S) * K, "case 1 .*a quarter of the output"),
@@ -233,19 +236,6 @@ TRIED[lenet.check_lenet_shapes] = [
     (lambda n, padding: sizes(n, padding)[:3], r"case 1 .*\(3,\), expected \(4"),
     (lambda n, padding: sizes(n, 2), "case 2 .*padding that came in"),
     (lambda n, padding: sizes(n, padding, lambda n: -(-n // 2)), "case 4 .*rounds down"),
-]
-
-
-def count(seen, k):
-    return sum(n * k**2 + 1 for n in seen)
-
-
-TRIED[lenet.check_partial_conv_parameters] = [
-    (count, "all 4 cases agree"),
-    (lambda seen, k: sum(seen) * k * k, "case 1 .*one bias"),
-    (lambda seen, k: sum(seen) * k * k + 1, "case 2 .*of its own"),
-    (lambda seen, k: sum(seen) * (k * k + 1), "case 2 .*2496"),
-    (lambda seen, k: len(seen) * count(seen[-1:], k), "case 3 .*84"),
 ]
 
 
@@ -538,6 +528,46 @@ def gradients(w1, w2, sine=-1.0, product=1.0, ways=1.0, swapped=False):
     return np.array([np.cos(u) + w1, slopes[0] + ways, slopes[1]])
 
 
+def largest_rate(x, n=None, which=-1, numerator=2):
+    n = n or len(x)
+    H = 2 / n * np.array([[(x**2).sum(), x.sum()], [x.sum(), len(x)]])
+    return numerator / np.linalg.eigvalsh(H)[which]
+
+
+def of_four(x):
+    return 2 / np.linalg.eigvalsh(np.array([[(x**2).sum(), x.sum()], [x.sum(), 4]]) / 2)[-1]
+
+
+TRIED[gradient_descent.check_largest_rate] = [
+    (largest_rate, "all 4 cases agree"),
+    (lambda x: largest_rate(x, which=0), "case 1 .*0.595 and 8.405"),
+    (lambda x: largest_rate(x, numerator=1), "case 1 .*0.595 and 8.405"),
+    (lambda x: 2 / (2 * (x**2).mean()), "case 1 .*the larger one"),
+    (of_four, "case 2 .*with one point n is 1"),
+    (lambda x: largest_rate(x, n=min(len(x), 4)), "case 3 .*sixty points"),
+    (lambda x: largest_rate(x) if x.any() else np.inf, "case 4 .*only the intercept"),
+]
+
+
+def nesterov_steps(grads, lr, beta, ahead=True, old=False):
+    velocity, steps = 0.0, []
+    for grad in grads:
+        before, velocity = velocity, beta * velocity + grad
+        steps.append(lr * (grad + beta * (before if old else velocity) if ahead else velocity))
+    return np.array(steps)
+
+
+TRIED[optimizers.check_nesterov_steps] = [
+    (nesterov_steps, "all 4 cases agree"),
+    (lambda grads, lr, beta: nesterov_steps(grads, 1, beta), "case 1 .*lr times grad"),
+    (lambda grads, lr, beta: nesterov_steps(grads, lr, beta, ahead=False), r"case 2 .*g \+ v / 2"),
+    (lambda grads, lr, beta: nesterov_steps(grads, lr, beta, old=True), r"case 2 .*g \+ v / 2"),
+    (lambda grads, lr, beta: (1 + beta) * nesterov_steps(grads, lr, beta, False), "case 3 .*1.75"),
+    (lambda grads, lr, beta: abs(nesterov_steps(grads, lr, beta)), "case 1 "),
+    (lambda grads, lr, beta: np.cumsum(nesterov_steps(grads, lr, beta)), "case 1 "),
+]
+
+
 TRIED[watching_training.check_gradients] = [
     (gradients, "all 4 cases agree"),
     (lambda a, b: gradients(a, b, ways=0), "case 1 .*sum's own way"),
@@ -573,6 +603,34 @@ TRIED[common_bugs.check_mirror_test] = [
     (mirror_test(2, 1, 2, 4), "case 7 .*several channels"),
     (mirror_test(1, 3, 2, 4), "case 8 .*several images"),
     (mirror_test(2, 3, 4, 4), "case 10 .*H and W differ"),
+]
+
+
+def stop(losses, patience, lower=np.less, since="lowest", start=0, least=0):
+    """Early stopping; the arguments after `patience` make mistakes of it."""
+    lowest = bad = 0
+    for epoch, loss in enumerate(losses):
+        if epoch and lower(loss, losses[epoch - 1 if since == "before" else lowest]):
+            lowest = epoch
+            bad = 0 if since != "ever" else bad
+        elif epoch:
+            bad += 1
+        if bad >= patience + least:
+            break
+    return epoch + 1 - start, lowest + 1 - start
+
+
+TRIED[overfitting.check_stop] = [
+    (stop, "all 7 cases agree"),
+    (lambda losses, patience: stop(losses, patience, start=1), "case 1 .*count from 1"),
+    (lambda losses, patience: stop(losses, patience)[1], r"case 1 .*shape \(\), expected \(2,"),
+    (lambda losses, patience: stop(losses, patience)[::-1], "case 2 .*without a new lowest"),
+    (lambda losses, patience: stop(losses, patience, least=1), "case 2 .*without a new lowest"),
+    (lambda losses, patience: stop(losses, patience, since="before"), "case 3 .*lowest loss so"),
+    (lambda losses, patience: stop(losses, patience, since="ever"), "case 4 .*starts the count"),
+    (lambda losses, patience: (stop(losses, patience)[0], losses.argmin() + 1), "case 5 .*never"),
+    (lambda losses, patience: stop(losses, patience, lower=np.less_equal), "case 6 .*no new"),
+    (lambda losses, patience: stop(np.append(losses, [9] * patience), patience), "case 1 "),
 ]
 
 

@@ -3,41 +3,32 @@
 import math
 import time
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from drawing_helpers import bounds, words
+from drawing_helpers import bounds, cells, words
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
 from lenet_course import compare, models
 from lenet_course.chapters import (
-    backpropagation,
     convolution,
     deeper_networks,
     fashion_mnist,
     first_look,
+    layers_backward,
     lenet,
     many_machines,
     mlp_or_cnn,
     mnist,
-    optimizers,
     output_size,
     overfitting,
     watching_training,
     what_a_layer_sees,
 )
-
-
-def cells(ax, **properties):
-    """List the centers (x, y) of the cells that look like this."""
-    return [
-        tuple(round(corner + 0.45, 3) for corner in patch.get_xy())
-        for patch in ax.patches
-        if all(getattr(patch, f"get_{name}")() == value for name, value in properties.items())
-    ]
 
 
 def colored(ax, color):
@@ -143,25 +134,6 @@ def test_window_places_marks_padding_and_unread_cells(ax):
     assert words(ax) == ["0", "0", "out"]
 
 
-def test_window_grid_frames_the_first_and_last_place(ax):
-    assert output_size.window_grid(ax, (6, 9), (3, 2), stride=(1, 2)) is ax
-    first, last = (patch for patch in ax.patches if patch.get_label())
-    assert first.get_bbox().bounds == (-0.5, -0.5, 2, 3)
-    assert (last.get_xy(), last.get_label()) == ((5.5, 2.5), "last place")
-    (dots,) = ax.lines
-    assert set(dots.get_xdata()) == {0, 2, 4, 6}
-    assert set(dots.get_ydata()) == {0, 1, 2, 3}
-    assert cells(ax, hatch="////") == [(8, y) for y in range(6)]
-
-
-def test_window_grid_draws_padding_or_the_image(ax):
-    output_size.window_grid(ax, 2, 3, padding=1)
-    assert len(cells(ax, linestyle="--")) == 12
-    pixels = np.arange(12).reshape(3, 4)
-    output_size.window_grid(ax, (3, 4), 2, pixels=pixels)
-    np.testing.assert_array_equal(ax.images[0].get_array(), pixels)
-
-
 def test_size_chain_is_to_scale(ax):
     assert output_size.size_chain(ax, [8, 4, 1], ["pool", "conv"]) is ax
     squares = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
@@ -183,6 +155,37 @@ def test_window_at_frames_the_window_and_its_output(draw):
     assert words(axes[1])[-1] == "×"
     assert words(axes[2]) == ["?", "?", "−7", "?", "="]
     assert [ax.get_title() for ax in axes] == ["image", "kernel", "output"]
+
+
+def test_products_at_shows_how_a_framed_number_comes_about(draw):
+    pixels, kernel = np.arange(20).reshape(4, 5) / 20, np.array([[0, -2, 1], [1, 0, 0]])
+    axes = draw(1, 6)
+    assert convolution.products_at(axes, pixels, kernel, (1, 2)) is axes
+    # window 7 8 9 over 12 13 14, twentieths
+    assert bounds(axes[0]) == [(1.5, 0.5, 3, 2)]
+    assert bounds(axes[1]) == [(1.5, 0.5, 1, 1)]
+    assert axes[1].images[0].get_array()[1, 2] == pytest.approx(0.25)
+    assert words(axes[2]) == ["0.35", "0.4", "0.45", "0.6", "0.65", "0.7"]
+    assert words(axes[3]) == ["0", "−2", "1", "1", "0", "0", "×"]
+    assert words(axes[4]) == ["0", "−0.8", "0.45", "0.6", "0", "0", "="]
+    assert words(axes[5]) == ["0.25", "→"]
+    assert axes[5].images[0].get_clim() == axes[1].images[0].get_clim()
+
+
+def test_answers_at_frames_one_place_and_writes_each_answer(draw):
+    pixels = np.random.default_rng(0).random((6, 5, 3))
+    maps = np.zeros((4, 4, 3))
+    maps[:, 2, 1] = [1.234, -0.001, -2.5, 3]
+    axes = draw(2, 4)
+    names = ["a", "red against green", "c", "d"]
+    assert convolution.answers_at(axes, pixels, maps, names, (2, 1)) is axes
+    titles = [ax.get_title() for ax in axes.flat]
+    assert titles == [*("photograph", "red", "green", "blue"), "a", "red against\ngreen", "c", "d"]
+    for c, ax in enumerate(axes[0, 1:]):
+        np.testing.assert_array_equal(ax.images[0].get_array(), pixels[:, :, c])
+    assert [bounds(ax) for ax in axes[0]] == [[(0.5, 1.5, 3, 3)]] * 4
+    assert [bounds(ax) for ax in axes[1]] == [[(0.5, 1.5, 1, 1)]] * 4
+    assert [ax.get_xlabel() for ax in axes[1]] == ["1.23", "0", "−2.5", "3"]
 
 
 def test_windows_as_columns_frames_the_same_pixels_twice(draw):
@@ -224,54 +227,16 @@ def test_receptive_pyramid_colors_what_is_seen(ax, size, layers, seen):
     assert len(colored(ax, "C1")) == 1
 
 
-# Backpropagation
-
-GRAPH = {"x": (0, 0), "u = x · x": (2, 0)}
+# The backward pass of a layer
 
 
-def test_graph_has_a_box_a_number_and_an_arrow_for_each(ax):
-    edges = {("x", "u = x · x"): "· 6"}
-    assert backpropagation.graph(ax, GRAPH, edges, {"x": -3, "u = x · x": 9}, {"x": -6}) is ax
-    assert words(ax) == ["· 6", "x", "−3", "slope −6", "u = x · x", "9"]
-    assert [box.get_x() + box.get_width() / 2 for box in ax.patches] == [0, 2]
-    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
-    assert heights["x"] > heights["−3"] > heights["slope −6"]
-    (arrow,) = (text for text in ax.texts if getattr(text, "arrow_patch", None))
-    assert arrow.xyann[0] == ax.patches[0].get_bbox().x1  # from the side of one box
-    assert arrow.xy[0] == ax.patches[1].get_bbox().x0  # to the side of the other
-    np.testing.assert_allclose(ax.get_xlim(), [-0.7, 2.7])
-
-
-def test_graph_without_numbers_writes_names_alone(ax):
-    backpropagation.graph(ax, GRAPH, {("x", "u = x · x"): ""})
-    assert words(ax) == list(GRAPH)
-
-
-# Optimizers
-
-
-def bowl(across, up):
-    return across**2 + up**2
-
-
-def test_descent_draws_a_path_over_contours_at_even_distances(ax):
-    path = [[-2.0, 0.0], [1.0, 0.5], [0.0, 0.0]]
-    assert optimizers.descent(ax, bowl, path, (-3, 3), (-3, 3), label="momentum") is ax
-    np.testing.assert_array_equal(ax.lines[0].get_xydata(), path)
-    assert ax.lines[0].get_label() == "momentum"
-    assert (*ax.get_xlim(), *ax.get_ylim()) == (-3, 3, -3, 3)
-    (contours,) = ax.collections
-    np.testing.assert_allclose(np.sqrt(contours.levels), np.sqrt(18) * np.arange(1, 9) / 9)
-    optimizers.descent(ax, bowl, path, (-3, 3), (-3, 3), label="plain")
-    assert list(ax.collections) == [contours]  # drawn once
-    assert len(ax.lines) == 2
-
-
-def test_descent_reads_columns_as_across_and_rows_as_up(ax):
-    optimizers.descent(ax, lambda across, up: up + 0 * across, [[0, 0]], (-1, 1), (0, 9))
-    for segments in ax.collections[0].allsegs:
-        for line in segments:
-            assert np.ptp(line[:, 1]) == pytest.approx(0)
+def test_two_passes_point_both_ways(ax):
+    assert layers_backward.two_passes(ax, ["a", "b"], ["x", "", "out"], ["1", "2", "3"]) is ax
+    assert words(ax) == ["a", "b", "x", "1", "2", "out", "3"]
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    to_the_right = [arrow.xy[0] > arrow.xyann[0] for arrow in arrows]
+    assert to_the_right == [True, False] * 3
+    assert [arrow.xy[1] > 0 for arrow in arrows] == to_the_right
 
 
 # MLP or CNN?
@@ -396,7 +361,7 @@ def corners(ax):
     return [p.get_xy() for p in ax.patches if p.get_fill() and p.get_facecolor() == orange]
 
 
-NAN, LIMITS = [np.nan, np.nan], ((-1, 1), (-1, 1))
+NAN = [np.nan, np.nan]
 
 
 # Watching training
@@ -505,21 +470,14 @@ def test_a_network_s_graph_shows_names_shapes_and_sizes(ax):
     ("drawing", "given", "message"),
     [
         (output_size.window_places, [3, 4], "does not fit"),
-        (output_size.window_grid, [(3, 4), 5], "does not fit"),
         (what_a_layer_sees.receptive_pyramid, [3, [(2, 1), (3, 1)]], "does not fit"),
-        (output_size.window_grid, [(4, 3), 2, 1, 0, 1, np.ones((3, 4))], r"\(4, 3\).*got \(3, 4\)"),
         (output_size.size_chain, [[8, 4], []], "2 sizes have 1 layers between"),
         (
             lambda ax, *given: convolution.windows_as_columns([ax, ax], *given),
             [np.ones((3, 4)), np.ones((6, 4)), (2, 2), (0, 0)],
             r"shape \(4, 6\), got \(6, 4\)",
         ),
-        (backpropagation.graph, [GRAPH, {("x", "y"): ""}], "no node has the name y"),
-        (backpropagation.graph, [GRAPH, {}, {"y": 1}], "no node has the name y"),
-        (backpropagation.graph, [GRAPH, {}, {}, {"y": 1}], "no node has the name y"),
-        (optimizers.descent, [bowl, [0, 0], *LIMITS], r"a path has the shape .* got \(2,\)"),
-        (optimizers.descent, [bowl, [[0, 0, 0]], *LIMITS], r"a path has the shape .* \(1, 3\)"),
-        (optimizers.descent, [bowl, np.zeros((2, 2, 2)), *LIMITS], "a path has the shape"),
+        (layers_backward.two_passes, [["a"], ["x"], ["x", "y"]], "1 layers have 2 arrows"),
         (lenet.feature_maps, [np.zeros((1, 6, 5, 5)), 6], r"shape \(C, H, W\)"),
         (lenet.feature_maps, [np.zeros(120), 20], r"shape \(C, H, W\)"),
         (lenet.feature_maps, [np.zeros((6, 5, 5)), 0], "at least 1 column"),
@@ -601,10 +559,32 @@ def test_images_per_second_are_those_of_the_fastest_step_in_either_precision():
 
 def test_speeds_are_told_as_shares_of_a_matrix_product():
     work = 1_000
-    table = deeper_networks.speed_table({"float32": 1e9 / (6 * work)}, work)
+    speed = 1e9 / (6 * work)
+    table = deeper_networks.speed_table({"float32": speed}, work, n_images=90 * speed)
+    assert table.loc["float32", "minutes for all"] == "1.5"
     assert table.loc["float32", "GFLOP a second"] == "1"
     share = float(table.loc["float32", "of a matrix product's"].rstrip("%"))
     assert 0 <= share < 50  # a product runs at more than 2 GFLOP a second on any processor
+
+
+def test_cost_panels_leave_room_between_the_numbers_of_an_axis(draw):
+    axes = draw(1, 3)
+    axes[0].figure.set_size_inches(6.4, 3.2)
+    table = pd.DataFrame(
+        {"test accuracy": [0.7, 0.9], "a": [0.4, 14.7], "b": [1.7, 313], "c": [2, 30]},
+        index=["small", "large"],
+    )
+    deeper_networks.cost_panels(axes, table)
+    axes[0].figure.canvas.draw()
+    for ax in axes:
+        low, high = ax.get_xlim()
+        numbers = [
+            label.get_window_extent()
+            for place, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+            if low <= place <= high
+        ]
+        assert len(numbers) >= 2
+        assert all(a.x1 < b.x0 for a, b in pairwise(numbers))
 
 
 def test_cost_panels_show_each_network_in_each_panel(draw):

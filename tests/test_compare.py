@@ -328,3 +328,9 @@ ONE, TWO, THREE = (np.ones(shape, dtype=bool) for shape in (4, (2, 4), (3, 4)))
 def test_what_is_refused(function, arguments, error, words):
     with pytest.raises(error, match=words):
         getattr(compare, function)(*arguments)
+
+
+def test_points_have_a_sign_and_no_negative_zero():
+    estimate = compare.Estimate(-0.0001, -0.0204, 0.02)
+    assert estimate.in_points() == "+0.0 (-2.0 to +2.0)"
+    assert estimate.in_points(digits=2) == "-0.01 (-2.04 to +2.00)"

@@ -31,6 +31,7 @@ from experiments.settings import (
     MNIST_SIGMOID,
     RATES,
     REMEDIES,
+    REMEDY_RATES,
     UNDER_WAY,
 )
 from lenet_course import data, models, precision, runs, train
@@ -199,7 +200,7 @@ ALL_IN_ONE = {
     "setting",
     [
         tiny(one_cycle=False, learning_rate=1e-3),
-        tiny(gray=True, epochs=3, weight_decay=5.0, drawn=True),
+        tiny(gray=True, epochs=3, weight_decay=5.0),
         tiny(**ALL_IN_ONE),
     ],
     ids=["constant rate", "gray, one cycle, decay", "all in one"],
@@ -207,7 +208,7 @@ ALL_IN_ONE = {
 def test_a_training_equals_the_loop_written_out(made_up, setting):
     seed = 3
     result = cifar10.run(setting, seed, progress=False)
-    _, images, _ = by_hand(made_up["cifar10"], setting, 0.1, seed if setting.drawn else None)
+    _, images, _ = by_hand(made_up["cifar10"], setting, 0.1, seed)
     net = models.cifar_lenet(1 if setting.gray else 3, seed=seed, **setting.model)
     losses = loop_by_hand(
         net, images, setting, seed, data.flip_and_crop if setting.augment else None
@@ -413,7 +414,7 @@ def test_kept_color_weights_are_those_that_were_measured(made_up):
 
 @pytest.mark.parametrize(
     ("module", "setting", "all_images"),
-    [(gray, tiny_gray(), 132), (cifar10, tiny(drawn=True), 270)],
+    [(gray, tiny_gray(), 132), (cifar10, tiny(), 270)],
     ids=["MNIST", "CIFAR-10"],
 )
 def test_a_small_training_set_is_drawn_by_the_seed(made_up, module, setting, all_images):
@@ -576,27 +577,20 @@ def full_images():
 def tolerance(setting):
     """Tell by how much each of the first losses may differ on another processor, in parts of it.
 
-    Rounding errors grow with the steps, most where the rate is high from the start and where
-    batch norm divides by small deviations. Measured with 2 threads for 1, with the kernels for
-    AVX2 or SSE4.1 for those for AVX-512, and with channels first: one cycle without batch norm
-    differed by at most 9e-5; the others by up to 1e-5 at the third step, 5e-4 at the tenth (2e-3
-    with channels first) and 8e-3 at the last. All stayed below 0.4 of the tolerance. Without
-    shuffling, with another seed, with an order that ignores it, or normalized twice, every run is
-    at least 3 times beyond it. A schedule that never steps shows too late for this test; those
-    that compare with loops written out catch it. The residual network at a rate of 1 differed by
-    up to 1e-4 at the sixth step, 2e-3 at the eighth and 5e-2 at the fifteenth. Plain SGD at its
-    high rates stayed below 1e-4 for five steps and reached 3e-2 later; another seed is beyond
-    1.8e-3 within the five. Deep stacks with momentum are the worst: with 2 threads for 1 they
-    differed by up to 1e-6 at the first step, 3e-4 at the second and 1.5e-3 at the third.
+    Rounding errors grow from step to step, fastest where the rate is high from the start, where
+    batch norm divides by small deviations and in deep stacks. On all processors, kernels (AVX2,
+    SSE4.1), layouts and numbers of threads that were tried, one cycle without batch norm stayed
+    below 3e-5, 4e-5 and 5e-5 at the first three steps and below 2e-3 later; the others below 5e-4,
+    7e-4 and 1.5e-3, and below 2e-2 later. Plain SGD at its high rates parts by everything after a
+    few steps. Of four settings tried, another seed was at least 3 times beyond in each; of six
+    with one cycle, twice the rate showed within the twenty steps in five.
     """
-    if isinstance(setting, color.Setting) and setting.network != "resnet":
-        return np.array([1e-4, 3e-3, 1e-2, *(store.FIRST - 3) * [np.inf]])
     if getattr(setting, "optimizer", None) == "sgd":
-        return np.where(np.arange(store.FIRST) < 5, 5e-4, np.inf)
+        return np.array([5e-4, 5e-4, 5e-4, *(store.FIRST - 3) * [np.inf]])
     careful = getattr(setting, "one_cycle", False) and not setting.model.get("batch_norm")
     if careful and not isinstance(setting, color.Setting):
-        return np.geomspace(3e-5, 2e-3, store.FIRST)
-    return np.geomspace(5e-4, 5e-2, store.FIRST)
+        return np.array([3e-5, 1e-4, 3e-4, *(store.FIRST - 3) * [1e-2]])
+    return np.array([5e-4, 3e-3, 1e-2, *(store.FIRST - 3) * [5e-2]])
 
 
 def replay(module, setting, seed):
@@ -622,8 +616,9 @@ def test_stored_runs_begin_as_the_code_of_today_does(full_images, name):
     [
         ("mlp_or_cnn_rates", MLP_OR_CNN_RATES, MLP_OR_CNN),
         ("gray_or_rgb_rates", GRAY_OR_RGB_RATES, GRAY_OR_RGB),
+        ("remedy_rates", REMEDY_RATES, REMEDIES),
     ],
-    ids=["MLP or CNN", "gray or RGB"],
+    ids=["MLP or CNN", "gray or RGB", "remedies"],
 )
 def test_each_arm_has_the_best_of_the_rates_that_were_tried(file, rates, settings):
     tried = runs.load(runner.FOLDER / f"{file}.jsonl")

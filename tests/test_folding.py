@@ -1,4 +1,4 @@
-"""What the page folds: roles of cells, labels, and the layout of the chapters in the new manner."""
+"""What the page folds: roles of cells, labels, and the layout of the chapters."""
 
 import copy
 from pathlib import Path
@@ -8,10 +8,7 @@ import pytest
 
 from tools.folding import MOST_CLAIMS, fold_labels, layout_faults
 
-CHAPTERS = Path(__file__).parents[1] / "chapters"
-# The chapters whose layout is not checked yet; the list shrinks until it is empty.
-IN_THE_OLD_MANNER = {"43_overfitting"}
-IN_THE_NEW_MANNER = sorted({path.stem for path in CHAPTERS.glob("*.ipynb")} - IN_THE_OLD_MANNER)
+CHAPTERS = sorted((Path(__file__).parents[1] / "chapters").glob("*.ipynb"))
 TEXT, CODE = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
 FIGURE = {"mystnb": {"figure": {"name": "fig-a", "caption": "It rises."}}}
 START, END = "```{solution-start} ex-a\n```", "```{solution-end}\n```"
@@ -123,6 +120,6 @@ def test_folds_out_of_date_are_told():
     assert "its folds are out of date: run `make execute`" in faults
 
 
-@pytest.mark.parametrize("name", IN_THE_NEW_MANNER)
-def test_the_layout_of_a_chapter(name):
-    assert layout_faults(nbformat.read(CHAPTERS / f"{name}.ipynb", as_version=4)) == []
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_layout_of_a_chapter(path):
+    assert layout_faults(nbformat.read(path, as_version=4)) == []

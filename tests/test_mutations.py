@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.skipif(
+    os.environ.get("LENET_COURSE_DATA") != "full", reason="takes minutes: needs full data"
+)
+
 ROOT = Path(__file__).parent.parent
 COPIED = ("lenet_course", "experiments", "benchmarks", "tools", "tests")
 

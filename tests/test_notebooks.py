@@ -122,6 +122,20 @@ def test_stored_notebook(path, book):
     assert is_fresh(path, book), "captions, folds or references are stale: run `make furniture`"
 
 
+def functions(stem):
+    """Give the functions that a chapter defines, as code without comments and layout."""
+    notebook = nbformat.read(ROOT / "chapters" / f"{stem}.ipynb", as_version=4)
+    nodes = [node for cell in code_cells(notebook) for node in ast.parse(cell.source).body]
+    return {node.name: ast.unparse(node) for node in nodes if isinstance(node, ast.FunctionDef)}
+
+
+def test_what_a_chapter_repeats_is_as_it_was():
+    first, later = functions("23_gradient_descent"), functions("24_optimizers")
+    repeated = {"descend", "small_net", "learn"}
+    assert repeated <= set(first) & set(later)
+    assert [name for name in repeated if first[name] != later[name]] == []
+
+
 EXERCISE = "```{{exercise}} One\n:class: tip\n:label: ex-{0}\n```\n```{{solution}} ex-{0}\n```\n"
 PREDICT = "```{admonition} Predict\n:class: tip\n:name: predict-a\n# no heading\n```"
 ANSWER = "```{solution-start} predict-a\n```\n\nThree.\n\n```{solution-end}\n```"

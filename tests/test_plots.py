@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from drawing_helpers import bounds, words
+from drawing_helpers import bounds, cells, words
 from matplotlib.colors import to_rgb
 
 from lenet_course import compare, plots, scratch
@@ -80,6 +80,25 @@ def test_outline_frames_whole_pixels(ax):
     assert frame.get_bbox().extents.tolist() == [1.5, 0.5, 5.5, 3.5]
 
 
+def test_window_grid_frames_the_first_and_last_place(ax):
+    assert plots.window_grid(ax, (6, 9), (3, 2), stride=(1, 2)) is ax
+    first, last = (patch for patch in ax.patches if patch.get_label())
+    assert first.get_bbox().bounds == (-0.5, -0.5, 2, 3)
+    assert (last.get_xy(), last.get_label()) == ((5.5, 2.5), "last place")
+    (dots,) = ax.lines
+    assert set(dots.get_xdata()) == {0, 2, 4, 6}
+    assert set(dots.get_ydata()) == {0, 1, 2, 3}
+    assert cells(ax, hatch="////") == [(8, y) for y in range(6)]
+
+
+def test_window_grid_draws_padding_or_the_image(ax):
+    plots.window_grid(ax, 2, 3, padding=1)
+    assert len(cells(ax, linestyle="--")) == 12
+    pixels = np.arange(12).reshape(3, 4)
+    plots.window_grid(ax, (3, 4), 2, pixels=pixels)
+    np.testing.assert_array_equal(ax.images[0].get_array(), pixels)
+
+
 def test_network_blocks_are_to_scale(ax):
     plots.network_blocks(ax, [(1, 8, 9), (6, 4, 5), (3,)], ["input", "conv", "scores"])
     sizes = [(block.get_width(), block.get_height()) for block in ax.patches]
@@ -88,6 +107,51 @@ def test_network_blocks_are_to_scale(ax):
     assert tops == sorted(tops)
     assert ax.yaxis_inverted()
     assert texts(ax) == ["input: 1×8×9 = 72", "conv: 6×4×5 = 120", "scores: 3"]
+
+
+GRAPH = {"x": (0, 0), "u = x · x": (2, 0)}
+
+
+def test_graph_has_a_box_a_number_and_an_arrow_for_each(ax):
+    edges = {("x", "u = x · x"): "· 6"}
+    assert plots.graph(ax, GRAPH, edges, {"x": -3, "u = x · x": 9}, {"x": -6}) is ax
+    assert words(ax) == ["· 6", "x", "−3", "slope −6", "u = x · x", "9"]
+    assert [box.get_x() + box.get_width() / 2 for box in ax.patches] == [0, 2]
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert heights["x"] > heights["−3"] > heights["slope −6"]
+    (arrow,) = (text for text in ax.texts if getattr(text, "arrow_patch", None))
+    assert arrow.xyann[0] == ax.patches[0].get_bbox().x1  # from the side of one box
+    assert arrow.xy[0] == ax.patches[1].get_bbox().x0  # to the side of the other
+    np.testing.assert_allclose(ax.get_xlim(), [-0.7, 2.7])
+
+
+def test_graph_without_numbers_writes_names_alone(ax):
+    plots.graph(ax, GRAPH, {("x", "u = x · x"): ""})
+    assert words(ax) == list(GRAPH)
+
+
+def bowl(across, up):
+    return across**2 + up**2
+
+
+def test_descent_draws_a_path_over_contours_at_even_distances(ax):
+    path = [[-2.0, 0.0], [1.0, 0.5], [0.0, 0.0]]
+    assert plots.descent(ax, bowl, path, (-3, 3), (-3, 3), label="momentum") is ax
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), path)
+    assert ax.lines[0].get_label() == "momentum"
+    assert (*ax.get_xlim(), *ax.get_ylim()) == (-3, 3, -3, 3)
+    (contours,) = ax.collections
+    np.testing.assert_allclose(np.sqrt(contours.levels), np.sqrt(18) * np.arange(1, 9) / 9)
+    plots.descent(ax, bowl, path, (-3, 3), (-3, 3), label="plain")
+    assert list(ax.collections) == [contours]  # drawn once
+    assert len(ax.lines) == 2
+
+
+def test_descent_reads_columns_as_across_and_rows_as_up(ax):
+    plots.descent(ax, lambda across, up: up + 0 * across, [[0, 0]], (-1, 1), (0, 9))
+    for segments in ax.collections[0].allsegs:
+        for line in segments:
+            assert np.ptp(line[:, 1]) == pytest.approx(0)
 
 
 def test_class_bars_stand_over_their_class_and_hang_below_zero(ax, draw):
@@ -239,6 +303,9 @@ def test_intervals_of_differences_are_in_points(ax, line, label):
     assert len(ax.get_yticks()) == 0
 
 
+LIMITS = (-1, 1), (-1, 1)
+
+
 @pytest.mark.parametrize(
     ("drawing", "given", "message"),
     [
@@ -250,6 +317,9 @@ def test_intervals_of_differences_are_in_points(ax, line, label):
         ("image_grid", [np.zeros((1, 3, 3)), "ab"], "1 images need as many titles, got 2"),
         ("tinted", [np.zeros((2, 2)), np.zeros((2, 3))], r"\(2, 2\) and groups \(2, 3\) need one"),
         ("network_blocks", [[(1, 2, 2)], ["a", "b"]], "1 shapes need as many labels, got 2"),
+        ("descent", [bowl, [0, 0], *LIMITS], r"a path has the shape .* got \(2,\)"),
+        ("descent", [bowl, [[0, 0, 0]], *LIMITS], r"a path has the shape .* \(1, 3\)"),
+        ("descent", [bowl, np.zeros((2, 2, 2)), *LIMITS], "a path has the shape"),
         ("class_bars", [np.zeros((1, 3))], r"one row .* \(1, 3\)"),
         ("class_bars", [np.zeros(3), 3], "3 is no class: they go from 0 to 2"),
         ("share_bars", [["conv", "linear"], {"work": [1.0]}], "2 labels .*, work has 1"),
@@ -258,6 +328,11 @@ def test_intervals_of_differences_are_in_points(ax, line, label):
         ("learning_curves", [History()], "no finished epoch"),
         ("seed_band", [[1, 2], [0.1, 0.2]], r"2 places need .* \(seeds, 2\).* got \(2,\)"),
         ("seed_band", [[1, 2], [[0.1, 0.2]]], r"at least two seeds, got \(1, 2\)"),
+        ("window_grid", [(3, 4), 5], "does not fit"),
+        ("window_grid", [(4, 3), 2, 1, 0, 1, np.ones((3, 4))], r"\(4, 3\).*got \(3, 4\)"),
+        ("graph", [GRAPH, {("x", "y"): ""}], "no node has the name y"),
+        ("graph", [GRAPH, {}, {"y": 1}], "no node has the name y"),
+        ("graph", [GRAPH, {}, {}, {"y": 1}], "no node has the name y"),
         ("seed_band", [[1, 2], [[0.1], [0.2]]], r"got \(2, 1\)"),
         ("run_points", [{"a": [0.9], "b": []}], "at least one run"),
         ("intervals", [{}, 0], "no estimate to draw"),

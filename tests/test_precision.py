@@ -33,19 +33,23 @@ def test_a_training_in_bfloat16_learns_as_one_in_float32_does():
     assert not torch.equal(rounded, exact)
 
 
-@pytest.mark.parametrize(("slow", "faster"), [(1.0, False), (0.85, False), (0.5, True)])
-def test_bfloat16_is_chosen_by_time(monkeypatch, slow, faster):
+@pytest.mark.parametrize(
+    ("slow", "faster", "rounds"),
+    [(1.0, False, 4), (0.85, False, 4), (0.5, True, 4), (20.0, False, 2)],
+)
+def test_bfloat16_is_chosen_by_time(monkeypatch, slow, faster, rounds):
     """A clock that runs while a convolution is computed, by the time that its kind takes."""
-    now = [0.0]
+    clock = [0.0]
     real = torch.nn.functional.conv2d
 
     def conv2d(*arguments, **options):
-        now[0] += slow if torch.is_autocast_enabled("cpu") else 1.0
+        clock.append(clock[-1] + (slow if torch.is_autocast_enabled("cpu") else 1.0))
         return real(*arguments, **options)
 
     monkeypatch.setattr(precision.F, "conv2d", conv2d)
-    monkeypatch.setattr(precision, "perf_counter", lambda: now[0])
-    assert precision.faster_in_bfloat16(repeats=2) is faster
+    monkeypatch.setattr(precision, "perf_counter", lambda: clock[-1])
+    assert precision.faster_in_bfloat16(repeats=3) is faster
+    assert len(clock) - 1 == 2 * rounds
 
 
 def test_the_first_round_which_prepares_is_not_counted(monkeypatch):

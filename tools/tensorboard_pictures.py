@@ -84,7 +84,7 @@ def _take_pictures(address):
                 page.wait_for_timeout(3000)
             return _image(page, clip)
 
-        _store("scalars", shoot("scalars", (0, 0, WIDTH, 750), "accuracy|step"))
+        _store("scalars", shoot("scalars", (PANE, 125, 700, 625), "accuracy|step"))
         gradients = "gradients/(0|3|7|9).weight"
         _store("histograms", shoot("histograms", (PANE, 125, 700, 570), gradients))
         filters = shoot("images", (PANE, 125, 370, 390), "filters")

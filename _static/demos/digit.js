@@ -17,12 +17,7 @@ const digit = (() => {
   // --- the network
 
   // The stored weights, by their keys in PyTorch.
-  const weights = Object.fromEntries(
-    Object.entries(demo_data.lenet.state).map(([key, { shape, data }]) => [
-      key,
-      cnn.tensor(shape, cnn.decode(data)),
-    ]),
-  );
+  const weights = demos.decode_state(demo_data.lenet.state);
 
   // All that LeNet computes for a normalized picture (28, 28), layer by layer.
   function journey(picture) {
@@ -232,7 +227,7 @@ const digit = (() => {
   // Put them into a box. `change` is called with what LeNet found, or null, after each change.
   function mount(box, change = () => {}) {
     const { right, of, index, labels, pixels } = demo_data.digits_wrong;
-    const wrong = cnn.decode(pixels, Uint8Array);
+    const wrong = demos.decode(pixels, Uint8Array);
     let shown = -1; // the last digit shown, of those that it gets wrong
 
     const answer = new Answer();

@@ -43,8 +43,8 @@
         filters: range(6).map((o) => `filter ${o}`),
         layer: new Layer(
           each(four(), (pixel) => (pixel - mean) / std), // as LeNet was trained
-          cnn.tensor([6, 1, 5, 5], cnn.decode(weight)),
-          { bias: cnn.tensor([6], cnn.decode(bias)), padding: 2 },
+          cnn.tensor([6, 1, 5, 5], demos.decode(weight)),
+          { bias: cnn.tensor([6], demos.decode(bias)), padding: 2 },
         ),
       };
     },

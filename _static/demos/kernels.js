@@ -60,7 +60,7 @@
 
   function kernels(box) {
     const presets = { ...KERNELS };
-    const learned = cnn.decode(demo_data.kernels.weight);
+    const learned = demos.decode(demo_data.kernels.weight);
     for (const o of range(6)) presets[`LeNet, filter ${o}`] = learned.subarray(25 * o, 25 * o + 25);
     const drawing = cnn.tensor([1, 1, 28, 28]);
     const pictures = {

@@ -271,7 +271,6 @@
       steps.box,
       element("p", {}, "Tap a unit of any layer to see what it saw, and the weights that it used:"),
       element("div", {}, ...stages.map((stage) => stage.box), inspector.box),
-      element("p", { class: "digit-how" }, "All of it is computed in your browser, by ", codeLink(), "."),
     );
 
     const pad = digit.mount(box, (now) => {
@@ -311,11 +310,6 @@
       pad.mark(onPad(part, found.prepared));
       inspector.show(found, unit, size.data[(unit.map * size.H + unit.row) * size.W + unit.column]);
     }
-  }
-
-  function codeLink() {
-    const { src } = document.querySelector("script[src*='demos/core.js']");
-    return element("a", { href: src }, "a few hundred lines of JavaScript");
   }
 
   // A part of the centered picture as a part of the drawing, in pixels of the pad.

@@ -1,17 +1,21 @@
 // "Output sizes": a window on an image, the output that it yields, and the formula with its numbers.
+// The page names the settings that it offers; what one leaves out has its lowest number,
+//     data-settings='{"conv 1": {"size": 28, "kernel_size": 5, "padding": 2, "channels": [1, 6]}}'
+// and one without channels is no convolution, so no line of code is shown.
 demos.register("output_size", (box) => {
   const { element } = demos;
+  const OFFERED = JSON.parse(box.dataset.settings);
   const AXES = [0, 1]; // height, width
   const PARAMETERS = {
-    size: { label: "input", letter: "Sᵢ", min: 1, max: 32, first: 8 },
-    kernel_size: { label: "kernel", letter: "K", min: 1, max: 11, first: 3 },
-    stride: { label: "stride", letter: "S", min: 1, max: 8, first: 2 },
-    padding: { label: "padding", letter: "P", min: 0, max: 8, first: 1 },
-    dilation: { label: "dilation", letter: "D", min: 1, max: 5, first: 1 },
+    size: { label: "input", letter: "Sᵢ", min: 1, max: 32 },
+    kernel_size: { label: "kernel", letter: "K", min: 1, max: 11 },
+    stride: { label: "stride", letter: "S", min: 1, max: 8 },
+    padding: { label: "padding", letter: "P", min: 0, max: 8 },
+    dilation: { label: "dilation", letter: "D", min: 1, max: 5 },
   };
   const NAMES = Object.keys(PARAMETERS);
   const setting = {}; // of each name, the numbers for height and width
-  for (const name of NAMES) setting[name] = AXES.map(() => PARAMETERS[name].first);
+  let channels; // into the layer and out of it
   let outputs; // rows and columns of the output; null where the kernel does not fit
   let place = [0, 0]; // of the window: row and column of its output cell
   let pinned = null; // another place, to compare
@@ -24,8 +28,8 @@ demos.register("output_size", (box) => {
   // --- controls
 
   function slider(name, axis) {
-    const { label, letter, min, max, first } = PARAMETERS[name];
-    const control = demos.slider(label, { min, max, value: first }, (number) => {
+    const { label, letter, min, max } = PARAMETERS[name];
+    const control = demos.slider(label, { min, max, value: min }, (number) => {
       setting[name][axis] = number;
       if (!differ.input.checked) setting[name][1] = number;
       update();
@@ -42,6 +46,21 @@ demos.register("output_size", (box) => {
     });
     update();
   });
+  const names = Object.keys(OFFERED);
+  const offer = demos.select("setting", names, names[0], choose);
+  offer.hidden = names.length === 1;
+
+  function choose(offered) {
+    channels = OFFERED[offered].channels;
+    NAMES.forEach((name, i) => {
+      const number = OFFERED[offered][name] ?? PARAMETERS[name].min;
+      setting[name] = AXES.map(() => number);
+      for (const axis of AXES) sliders[2 * i + axis].set(number);
+    });
+    differ.set(false);
+    [place, pinned] = [[0, 0], null];
+    update();
+  }
 
   const back = demos.button("◀ Step back", () => step(-1));
   const forth = demos.button("Step ▶", () => step(1));
@@ -198,7 +217,7 @@ demos.register("output_size", (box) => {
     const defaults = { stride: "1", padding: "0", dilation: "1" };
     const named = NAMES.slice(1).map((name) => [name, written(setting[name])]);
     const needed = named.filter(([name, value]) => value !== defaults[name]);
-    return `nn.Conv2d(1, 1, ${needed.map((pair) => pair.join("=")).join(", ")})`;
+    return `nn.Conv2d(${channels.join(", ")}, ${needed.map((pair) => pair.join("=")).join(", ")})`;
   }
 
   // --- drawing
@@ -241,7 +260,8 @@ demos.register("output_size", (box) => {
     }
     box.classList.toggle("demo-both-axes", differ.input.checked);
     formula.replaceChildren(general(), ...AXES.slice(0, differ.input.checked ? 2 : 1).map(withNumbers));
-    code.textContent = call();
+    codeRow.hidden = !channels;
+    code.textContent = channels ? call() : "";
     copied.textContent = "";
     for (const part of [output.element, back, forth, summary, windows]) part.hidden = !outputs;
     unpin.hidden = !pinned;
@@ -249,9 +269,10 @@ demos.register("output_size", (box) => {
   }
 
   const grids = element("div", { class: "demo-grids" }, input.element, output.element);
+  const codeRow = demos.row(code, copy, copied);
   box.append(
+    demos.row(offer, differ),
     element("div", { class: "demo-sliders" }, ...sliders),
-    demos.row(differ),
     refusal,
     grids,
     demos.row(
@@ -261,7 +282,7 @@ demos.register("output_size", (box) => {
     summary,
     windows,
     formula,
-    demos.row(code, copy, copied),
+    codeRow,
   );
-  update();
+  choose(names[0]);
 });

@@ -3,7 +3,8 @@
 //     <div class="demo" data-demo="kernels" data-replaces="fig-conv-edges"></div>
 // and the script of the demonstration says what stands there,
 //     demos.register("kernels", (box) => { box.append(…); });
-// The mathematics is in core.js.
+// The mathematics is in core.js and, of networks that learn, in learning.js. Links below each
+// demonstration lead there.
 const demos = (() => {
   const makers = {};
   const themeListeners = [];
@@ -15,12 +16,22 @@ const demos = (() => {
   // The picture stays for paper; its caption, its number and links to it stay for all.
   function mount(box) {
     makers[box.dataset.demo](box);
+    box.append(element("p", { class: "demo-hint" }, ...codeLinks()));
     const figure = document.getElementById(box.dataset.replaces);
     if (!figure) return;
     const image = figure.querySelector("img") ?? figure;
     const picture = image.closest("a") ?? image;
     picture.before(box);
     picture.classList.add("demo-replaced");
+  }
+
+  // To the scripts of which _ext/demos.py has counted the lines.
+  function codeLinks() {
+    const [core, learning] = document.querySelectorAll("script[data-lines]");
+    const link = ({ src, dataset: { lines } }, before, after) =>
+      element("a", { href: src }, `${before}${lines} lines that ${after}`);
+    const links = core ? [link(core, "Read the ", "compute this")] : [];
+    return learning ? [...links, " and ", link(learning, "the ", "learn")] : links;
   }
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -101,6 +112,7 @@ const demos = (() => {
 
   // Colors are variables of demos.css: color("positive") is --demo-positive.
   const color = (name) => getComputedStyle(document.querySelector(".demo")).getPropertyValue(`--demo-${name}`).trim();
+  const font = (size) => `${size}px ${getComputedStyle(document.body).fontFamily}`;
   const onTheme = (listen) => themeListeners.push(listen);
   const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -119,6 +131,7 @@ const demos = (() => {
     };
     new ResizeObserver(canvas.redraw).observe(canvas);
     onTheme(canvas.redraw);
+    document.fonts.ready.then(canvas.redraw); // letters are drawn anew in the book's own
     return canvas;
   }
 
@@ -151,8 +164,21 @@ const demos = (() => {
     canvas.getContext("2d").putImageData(pixels, 0, 0);
   }
 
+  // --- data files
+
+  // The numbers that a data file holds as text.
+  function decode(base64, Type = Float32Array) {
+    return new Type(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
+  }
+
+  // The tensors of a state dict in a data file, by their keys, such as "0.weight".
+  function decode_state(state) {
+    const decoded = ([key, { shape, data }]) => [key, cnn.tensor(shape, decode(data))];
+    return Object.fromEntries(Object.entries(state).map(decoded));
+  }
+
   return {
-    register, element, svg, button, slider, select, checkbox, row, live,
-    color, onTheme, reducedMotion, drawing, drawPixels, shade,
+    register, element, svg, button, slider, select, checkbox, row, live, decode, decode_state,
+    color, font, onTheme, reducedMotion, drawing, drawPixels, shade,
   };
 })();

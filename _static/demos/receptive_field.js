@@ -48,7 +48,7 @@ demos.register("receptive_field", (box) => {
   }
 
   const field = (map) =>
-    cnn.receptive_field(layers.slice(0, map).map((l) => [l.kernel_size, l.stride, l.dilation]));
+    cells.receptive_field(layers.slice(0, map).map((l) => [l.kernel_size, l.stride, l.dilation]));
 
   // The first row (or column) of the image in the field of number n of a map.
   const fieldStart = (map, n) =>

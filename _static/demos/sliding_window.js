@@ -22,7 +22,7 @@ const sliding = (() => {
   // --- pictures, tensors (1, C, H, W) of numbers from 0 to 1
 
   function picture(name, shape) {
-    const bytes = cnn.decode(demo_data.kernels[name], Uint8Array);
+    const bytes = demos.decode(demo_data.kernels[name], Uint8Array);
     return cnn.tensor(shape, Float32Array.from(bytes, (byte) => byte / 255));
   }
   const four = () => picture("four", [1, 1, 28, 28]);

@@ -18,7 +18,7 @@
 
   function readDigits() {
     const { n_train, labels, pixels } = demo_data.training_digits;
-    const bytes = cnn.decode(pixels, Uint8Array);
+    const bytes = demos.decode(pixels, Uint8Array);
     const known = bytes.subarray(0, n_train * SIDE * SIDE);
     const center = mean(known);
     const spread = Math.sqrt(mean(Array.from(known, (byte) => (byte - center) ** 2)));
@@ -145,7 +145,7 @@
     const across = (epoch) => left + ((right - left) * epoch) / EPOCHS;
     const down = (loss) => bottom + ((top - bottom) * loss) / HIGHEST_LOSS;
     const [trainColor, validColor, text] = ["window", "mark", "text"].map(demos.color);
-    context.font = `13px ${getComputedStyle(document.body).fontFamily}`;
+    context.font = demos.font(13);
 
     const line = (points, color, dash, lineWidth) => {
       Object.assign(context, { strokeStyle: color, lineWidth });
@@ -281,8 +281,6 @@
       element("div", { role: "group", "aria-label": title }, element("p", {}, title), ...children);
     const pictures = (kind, children) =>
       element("div", { class: `demo-pictures demo-training-${kind}` }, ...children);
-    const { src } = document.querySelector("script[src*='demos/core.js']");
-    const link = element("a", { href: src }, "Read the lines that compute this");
     box.append(
       demos.row(start, reset, rate),
       status,
@@ -300,7 +298,6 @@
           ),
         ),
       ),
-      element("p", { class: "demo-hint" }, link),
     );
     pause();
   });

@@ -120,7 +120,7 @@ demos.register("valley", (box) => {
       context.stroke();
     }
     context.fillStyle = demos.color("unread");
-    context.font = "20px sans-serif";
+    context.font = demos.font(20);
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.fillText("★", ...at([0, 0]));
@@ -128,7 +128,7 @@ demos.register("valley", (box) => {
     context.fillStyle = demos.color("text");
     context.strokeStyle = demos.color("ground"); // around the letters, over the contour lines
     context.lineWidth = 4;
-    context.font = "14px sans-serif";
+    context.font = demos.font(14);
     context.textAlign = "right";
     const label = (text, y) => {
       context.strokeText(text, width - 6, y);
@@ -163,7 +163,7 @@ demos.register("valley", (box) => {
     const log = (value, low, high) => Math.log(value / low) / Math.log(high / low);
     const across = (rate) => left + log(rate, RATES[0], RATES.at(-1)) * (width - left - right);
     const up = (steps) => height - bottom - log(steps, 4, MOST) * (height - bottom - top);
-    context.font = "14px sans-serif";
+    context.font = demos.font(14);
     context.textBaseline = "middle";
     context.strokeStyle = demos.color("faint");
     context.fillStyle = demos.color("text");

@@ -1,5 +1,7 @@
 """For the chapter Convolution by hand."""
 
+import textwrap
+
 import numpy as np
 
 from lenet_course import scratch
@@ -22,6 +24,53 @@ def window_at(axes, pixels, kernel, output, place):
     for ax, title in zip(axes, ("image", "kernel", "output"), strict=True):
         ax.set_title(title)
     return signs(axes, "×=")
+
+
+def products_at(axes, pixels, kernel, place):
+    """Draw on 6 axes how one number of a map comes about, each to two decimals.
+
+    Pixels (H, W) and their map, each with a frame; then window, kernel, products and their sum.
+    `place` is a row and column of the map.
+    """
+    pixels, kernel = np.asarray(pixels, dtype=float), np.asarray(kernel, dtype=float)
+    out = scratch.conv2d(pixels[None, None], kernel[None, None])[0, 0]
+    row, column = place
+    window = pixels[row : row + kernel.shape[0], column : column + kernel.shape[1]]
+    image(axes[0], pixels).set_title("picture")
+    outline(axes[0], row, column, *kernel.shape)
+    signed(axes[1], out).set_title("map")
+    outline(axes[1], row, column, 1, 1)
+    span = {"vmin": np.min(pixels), "vmax": np.max(pixels)}
+    image(axes[2], _rounded(window), values=True, **span).set_title("window")
+    signed(axes[3], _rounded(kernel), values=True).set_title("kernel")
+    signed(axes[4], _rounded(window * kernel), values=True).set_title("products")
+    total = _rounded([[(window * kernel).sum()]])
+    signed(axes[5], total, values=True, limit=np.abs(out).max()).set_title("sum")
+    signs(axes[2:], "×=→")
+    return axes
+
+
+def answers_at(axes, pixels, maps, names, place):
+    """Draw on two rows of axes what several filters find at one place of a picture (H, W, 3).
+
+    Above, the picture and its three channels, with the window of 3×3 at `place` framed. Below,
+    the maps (C_out, OH, OW) under their names, each over its number there to two decimals.
+    """
+    channels = dict(zip(("red", "green", "blue"), np.moveaxis(pixels, -1, 0), strict=True))
+    shown = {"photograph": pixels} | channels
+    for ax, (name, numbers) in zip(axes[0], shown.items(), strict=True):
+        image(ax, numbers).set_title(name)
+        outline(ax, *place, 3, 3)
+    for ax, name, numbers in zip(axes[1], names, maps, strict=True):
+        signed(ax, numbers).set_title(textwrap.fill(name, 12))
+        outline(ax, *place, 1, 1)
+        ax.set_xlabel(f"{_rounded(numbers[place]):g}".replace("-", "\N{MINUS SIGN}"))
+    return axes
+
+
+def _rounded(numbers):
+    """Round to two decimals, and leave no −0."""
+    return np.round(np.asarray(numbers, dtype=float), 2) + 0.0
 
 
 def windows_as_columns(axes, pixels, columns, kernel_size, place):

@@ -94,11 +94,12 @@ def images_per_second(ways, y, bfloat16, turns=5):
     return {name: len(y) / min(times) for name, times in seconds.items()}
 
 
-def speed_table(speeds, multiplications):
-    """Tabulate speeds with the share that they are of a large matrix product's in the same numbers.
+def speed_table(speeds, multiplications, n_images):
+    """Tabulate speeds, the minutes that `n_images` take, and the share of a matrix product's rate.
 
     An image takes six operations for each multiplication of the forward pass: that and an
-    addition, and twice as many in the backward pass.
+    addition, and twice as many in the backward pass. The product is one of large matrices in the
+    same numbers.
     """
     rows = {}
     for name, speed in speeds.items():
@@ -106,13 +107,14 @@ def speed_table(speeds, multiplications):
         rate = 6 * multiplications * speed
         rows[name] = {
             "images a second": f"{speed:,.0f}",
+            "minutes for all": f"{n_images / speed / 60:.1f}",
             "GFLOP a second": f"{rate / 1e9:,.0f}",
             "of a matrix product's": f"{rate / _product_rate(dtype):.0%}",
         }
     return pd.DataFrame(rows).T
 
 
-def _product_rate(dtype, size=2048, turns=3):
+def _product_rate(dtype, size=2048, turns=10):
     a, b = torch.rand(2, size, size).to(dtype)
     seconds = []
     for _ in range(turns):
@@ -127,14 +129,16 @@ def cost_panels(axes, costs):
     for ax, column in zip(axes, costs.columns[1:], strict=True):
         for name, row in costs.iterrows():
             ax.plot(row[column], row["test accuracy"], "o", label=name)
-        ax.set(xlabel=column, xscale="log", xlim=(costs[column].min() / 2, costs[column].max() * 2))
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        ax.set(xscale="log", xlim=(costs[column].min() / 2, costs[column].max() * 2))
+        ax.set_xlabel(column.replace(" ", "\n"))
+        wide = costs[column].max() > 100 * costs[column].min()
+        ax.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 3)))
         ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.minorticks_off()
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
         ax.grid(axis="y")
     axes[0].set_ylabel("test accuracy")
-    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return axes
 
 

@@ -85,17 +85,3 @@ def check_lenet_shapes(function):
         Case((31, 0), (27, 13, 9, 4), "pooling rounds down: a lone row at the end is dropped"),
     ]
     run_cases(function, cases)
-
-
-def check_partial_conv_parameters(function):
-    """Check a function (maps seen by each filter, kernel size) → parameters with biases.
-
-    The first argument lists, for every output channel, how many input maps it is connected to.
-    """
-    cases = [
-        Case(([1], 5), 26, "one kernel of 25 weights and one bias"),
-        Case(([6] * 16, 5), 2416, "each filter has a bias of its own"),
-        Case(([1, 2, 3], 3), 57),
-        Case(([3, 3, 4], 1), 13),
-    ]
-    run_cases(function, cases)

@@ -1,24 +1,14 @@
 """For the chapter Optimizers."""
 
-import numpy as np
+from lenet_course.checks import Case, run_cases
 
 
-def descent(ax, loss, path, xlim, ylim, label=""):
-    """Draw the steps of an optimizer, (steps + 1, 2), over the contour lines of a loss.
-
-    ``loss(first, second)`` takes and returns arrays of one shape. Eight contours have heights
-    above the lowest point shown that grow as squares: a quadratic valley gets them at even
-    distances. Several paths on the same axes share the contours of the first.
-    """
-    path = np.asarray(path, dtype=float)
-    if path.ndim != 2 or path.shape[1] != 2:
-        raise ValueError(f"a path has the shape (steps + 1, 2), got {path.shape}")
-    if not ax.collections:
-        across, up = np.meshgrid(np.linspace(*xlim, 201), np.linspace(*ylim, 201))
-        heights = loss(across, up)
-        lowest, highest = heights.min(), heights.max()
-        levels = lowest + (highest - lowest) * np.linspace(0, 1, 10)[1:-1] ** 2
-        ax.contour(across, up, heights, levels, colors="0.75", linewidths=1)
-    ax.plot(*path.T, "o-", markersize=3.5, linewidth=1.2, label=label)
-    ax.set(xlim=xlim, ylim=ylim)
-    return ax
+def check_nesterov_steps(function):
+    """Check that ``function(grads, lr, beta)`` gives the steps of PyTorch's Nesterov momentum."""
+    cases = [
+        Case(([3.0, -2.0], 0.5, 0.0), [1.5, -1.0], "without momentum a step is lr times grad"),
+        Case(([1.0], 1.0, 0.5), [1.5], "v is 1 after the gradient, and the step is g + v / 2"),
+        Case(([1.0, 1, 1], 1.0, 0.5), [1.5, 1.75, 1.875], "v is 1, then 1.5, then 1.75"),
+        Case(([1.0, -1, 1], 0.1, 0.5), [0.15, -0.125, 0.1375], "v is 1, then −0.5, then 0.75"),
+    ]
+    run_cases(function, cases)

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from lenet_course.checks import Case, run_cases
-from lenet_course.shapes import conv_output_size, padding_per_side, pair
+from lenet_course.plots import square
+from lenet_course.shapes import conv_output_size, padding_per_side
 
 
 def window_places(ax, size, kernel_size, stride=1, padding=0, dilation=1):
@@ -25,7 +26,7 @@ def window_places(ax, size, kernel_size, stride=1, padding=0, dilation=1):
     unread = set(range(-before, size + after)) - {cell for read in reads for cell in read}
     for cell in range(-before, size + after):
         outside = not 0 <= cell < size
-        _cell(ax, cell, 0, padded=outside, hatched=cell in unread)
+        square(ax, cell, 0, padded=outside, hatched=cell in unread)
         if outside:
             paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             ax.text(cell, 0, "0", ha="center", va="center", color="#777777", bbox=paper)
@@ -36,51 +37,15 @@ def window_places(ax, size, kernel_size, stride=1, padding=0, dilation=1):
         if dilation > 1:
             ax.plot([read[0], read[-1]], [y, y], color="C0", zorder=1)
         for cell in read:
-            _cell(ax, cell, y, color="C0" if 0 <= cell < size else "#99c7e0")
-        _cell(ax, output, y, color="C1")
+            square(ax, cell, y, color="C0" if 0 <= cell < size else "#99c7e0")
+        square(ax, output, y, color="C1")
     ax.text(output, 0, "out", ha="center", va="center")
     ax.set(xlim=(-before - 0.7, output + 0.7), ylim=(places + 1, -0.7))
     ax.set(xlabel="cell", ylabel="place", xticks=range(size))
     ax.set_yticks(np.arange(1, places + 1) + 0.3, range(1, places + 1))
-    return _bare(ax)
-
-
-def window_grid(ax, size, kernel_size, stride=1, padding=0, dilation=1, pixels=None):
-    """Draw an image with a window's first and last place, and a dot at each place's upper left.
-
-    `pixels` (H, W) of this size are drawn instead of blank cells.
-    """
-    sizes, kernels = pair("size", size), pair("kernel_size", kernel_size)
-    strides, dilations = pair("stride", stride), pair("dilation", dilation)
-    places = conv_output_size(sizes, kernels, stride, padding, dilation)
-    sides = padding_per_side(kernels, padding, dilation)
-    starts = [np.arange(n) * s - side[0] for n, s, side in zip(places, strides, sides, strict=True)]
-    reads = [
-        {int(start) + entry * d for start in axis for entry in range(k)}
-        for axis, k, d in zip(starts, kernels, dilations, strict=True)
-    ]
-    (above, below), (left, right) = sides
-    if pixels is None:
-        for row in range(-above, sizes[0] + below):
-            for column in range(-left, sizes[1] + right):
-                inside = 0 <= row < sizes[0] and 0 <= column < sizes[1]
-                read = row in reads[0] and column in reads[1]
-                _cell(ax, column, row, padded=not inside, hatched=not read)
-    elif np.shape(pixels) != sizes:
-        raise ValueError(f"an image of size {sizes} was announced, got {np.shape(pixels)}")
-    else:
-        ax.imshow(pixels)
-    rows, columns = np.meshgrid(*starts, indexing="ij")
-    mark = 10 if pixels is None else 3
-    ax.plot(columns.ravel(), rows.ravel(), linestyle="none", marker=".", ms=mark, color="C5")
-    height, width = (d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True))
-    for color, which, name in (("C5", 0, "first place"), ("C1", -1, "last place")):
-        corner = (starts[1][which] - 0.5, starts[0][which] - 0.5)
-        ax.add_patch(Rectangle(corner, width, height, fill=False, ec=color, lw=3, label=name))
-    ax.set(xlabel="column", ylabel="row", aspect="equal")
-    ax.set_xlim(-left - 0.7, sizes[1] + right - 0.3)
-    ax.set_ylim(sizes[0] + below - 0.3, -above - 0.7)
-    return _bare(ax)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
 
 
 def size_chain(ax, sizes, layers):
@@ -133,21 +98,3 @@ def check_input_size_range(function):
         Case((10, 3, 3, 1), (28, 30), "three sizes, because the stride is 3"),
     ]
     run_cases(function, cases)
-
-
-def _cell(ax, x, y, color=None, padded=False, hatched=False):
-    """Draw one cell around (x, y)."""
-    style = {"fc": color or ("white" if padded else "#eeeeee"), "ec": "#888888", "lw": 1}
-    if color:
-        style |= {"ec": "white"}
-    if padded:
-        style |= {"linestyle": "--"}
-    if hatched:
-        style |= {"hatch": "////", "ec": "C3"}
-    ax.add_patch(Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, zorder=2, **style))
-
-
-def _bare(ax):
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return ax

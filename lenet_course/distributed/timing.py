@@ -1,7 +1,7 @@
 """Time training steps and all-reduces: ``torchrun … -m lenet_course.distributed.timing``.
 
 What is to be compared takes turns in one run, so that a busy machine slows all of it alike.
-Process 0 prints one line of JSON with the seconds of every turn.
+Process 0 prints one line of JSON with the seconds of every turn, and of every try of a turn.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from lenet_course.distributed.__main__ import group, say
 from lenet_course.distributed.training import Setting
 
 NUMBERS = [1_000, 10_000, 61_706, 250_000, 1_000_000]  # 61,706 are LeNet's
+TRIES = 10  # of an all-reduce at each turn: it is short, so a process that sleeps spoils it
 
 
 def main(arguments=None):
@@ -42,7 +43,7 @@ def main(arguments=None):
                     measured["steps"][size][name].append(
                         seconds_of(step, count=max(1, 512 // size))
                     )
-            for n, numbers in reduces.items():
+            for n, numbers in TRIES * list(reduces.items()):
                 taken = seconds_of(lambda numbers=numbers: dist.all_reduce(numbers), count=5)
                 measured["all_reduce"][4 * n].append(taken)
         if dist.get_rank() == 0:

@@ -65,9 +65,10 @@ def reader(browser, book):
 
     guests = []
 
-    def start(page, root=None, scheme="light", phone=False, **options):
+    def start(page, root=None, scheme="light", phone=False, init="", **options):
         guest = Visitor(browser, scheme, **options)
         guests.append(guest)
+        guest.page.add_init_script(init)
         if phone:
             guest.page.set_viewport_size({**PHONE, "width": 360})
         guest.page.emulate_media(color_scheme=scheme)

@@ -1,5 +1,5 @@
 // Text that stands out too little from what is behind it (WCAG's ratio below 4.5, of large letters
-// below 3), once the page has taken the scheme, light or dark, that was asked for.
+// too), once the page has taken the scheme, light or dark, that was asked for.
 async (scheme) => {
   for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
   const { theme } = document.documentElement.dataset;
@@ -28,19 +28,16 @@ async (scheme) => {
     const color = rgba(getComputedStyle(e).backgroundColor);
     return color[3] === 255 ? color : over(color, behind(e.parentElement));
   };
-  const isLarge = ({ fontSize, fontWeight }) =>
-    parseFloat(fontSize) >= (fontWeight >= 700 ? 18.66 : 24);
   const faults = new Set();
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const e = texts.currentNode.parentElement;
     if (!texts.currentNode.data.trim() || e.closest("script, style, a.headerlink, .onlyprint")) continue;
     if (!e.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-    const style = getComputedStyle(e);
     const ground = behind(e);
-    const [a, b] = [light(over(rgba(style.color), ground)), light(ground)];
+    const [a, b] = [light(over(rgba(getComputedStyle(e).color), ground)), light(ground)];
     const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < (isLarge(style) ? 3 : 4.5))
+    if (ratio < 4.5)
       faults.add(`contrast ${ratio.toFixed(1)}: <${e.tagName.toLowerCase()} class="${e.className}"> ${texts.currentNode.data.trim().slice(0, 30)}`);
   }
   return [...faults].slice(0, 5);

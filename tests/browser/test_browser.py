@@ -237,7 +237,7 @@ FAULTY = {
     "<pre style='width: 2000px'>a wide one</pre>": "pixels wide on a screen of 1280",
     "<p style='color: #999; background: #aaa'>pale</p>": "light: contrast 1.",
     "<p style='color: #808080'>gray</p>": "contrast 3.9",
-    "<p style='color: #808080; font-size: 24px'>gray and large</p>": None,
+    "<p style='color: #808080; font-size: 24px'>gray and large</p>": "contrast 3.9",
     "<div style='background: #0006'><p style='color: #666; background: #fff1'>thin</p></div>": (
         "contrast 2."
     ),

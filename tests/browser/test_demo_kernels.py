@@ -414,6 +414,27 @@ def test_the_window_of_a_layer_follows_the_arrow_keys(start):
     )
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_finger_on_a_map_moves_the_window_of_a_layer(start, name):
+    page = start("filters", viewport={"width": 360, "height": 700}, has_touch=True, is_mobile=True)
+    choose(page, "layer", name)
+    assert page.evaluate(WIDTH) == []
+    x, weight, bias, padding = filters_of(name, page)
+    out = conv2d(x, weight, padding=padding) + bias[:, None, None]
+    inputs, maps = (page.locator(".sliding-grid").nth(n) for n in (0, 1))
+    for o, (i, j) in enumerate([(18, 12), (2, 21)]):
+        page.touchscreen.tap(*middle(maps.locator(".sliding-view").nth(o), out.shape[1:], i, j))
+        assert place(page) == (i, j)
+        told = page.locator("[aria-live]").inner_text().partition(": ")[2].rstrip(".")
+        answers = [number(answer.rpartition(" ")[2]) for answer in told.split(", ")]
+        np.testing.assert_allclose(answers, out[:, i, j], atol=HALF)
+    seen = inputs.locator(".sliding-view").last
+    size = tuple(side + 2 * padding for side in x.shape[1:])
+    page.touchscreen.tap(*middle(seen, size, 9, 7))
+    K = weight.shape[-1]
+    assert place(page) == (9 - K // 2, 7 - K // 2)  # its corner: the pixel is in the middle
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("from_disk", [True, False])
 def test_both_stand_in_the_chapter(browser, book, serve, scheme, from_disk):

@@ -217,10 +217,3 @@ def test_the_curves_follow_the_theme(start):
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     assert pixels(curve) != light
-
-
-def test_a_link_leads_to_the_lines_that_compute_it(start, root):
-    page = start(root)
-    demo_of(page).get_by_role("link", name="Read the lines that compute this").click()
-    page.wait_for_url("**/_static/demos/core.js*")
-    assert "function conv2d_backward" in page.inner_text("body")

@@ -16,10 +16,11 @@ from latex2mathml.converter import convert
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
-from tools.take_away import pages
+from tools.take_away import cover, pages
 
 STYLE = Path(__file__).with_name("epub.css")
 CODE_STYLE = "a11y-high-contrast-light"  # the theme's own on a light page
+COVER = "cover.png"
 XHTML = "application/xhtml+xml"
 PAGE = """<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE html>
@@ -49,6 +50,7 @@ xml:lang="{language}">
 <dc:language>{language}</dc:language>
 <dc:rights>{year}, {license} license</dc:rights>
 <meta property="dcterms:modified">{now}</meta>
+<meta name="cover" content="cover"/>
 <meta property="schema:version">{version}</meta>
 <meta property="schema:accessMode">textual</meta>
 <meta property="schema:accessMode">visual</meta>
@@ -110,7 +112,7 @@ def _files(book, chapters):
         files[name] = _page(book, page.title, page.body.decode_contents(), up)
     code = HtmlFormatter(style=CODE_STYLE).get_style_defs(".highlight")
     style = code + "\n" + STYLE.read_text(encoding="utf-8")
-    return files | {"style.css": style} | pictures
+    return files | {"style.css": style, COVER: cover.draw(book.title, book.author)} | pictures
 
 
 def _write_mathml(formula):
@@ -156,14 +158,16 @@ def _package(book, files):
     manifest, spine = [], []
     for number, (name, content) in enumerate(files.items()):
         kind, _ = mimetypes.guess_type(name)
-        properties = ""
-        if kind == XHTML:
-            spine.append(f'<itemref idref="f{number}"/>')
+        place, properties = f"f{number}", ""
+        if name == COVER:
+            place, properties = "cover", ' properties="cover-image"'
+        elif kind == XHTML:
+            spine.append(f'<itemref idref="{place}"/>')
             if name == "nav.xhtml":
                 properties = ' properties="nav"'
             elif "<math " in content:
                 properties = ' properties="mathml"'
-        manifest.append(f'<item id="f{number}" href="{name}" media-type="{kind}"{properties}/>')
+        manifest.append(f'<item id="{place}" href="{name}" media-type="{kind}"{properties}/>')
     return PACKAGE.format(
         **_escaped(book),
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

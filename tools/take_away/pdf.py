@@ -6,6 +6,8 @@ chapter to chapter and numbers the pages itself.
 
 import io
 import json
+import re
+import unicodedata
 from html import escape
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -49,6 +51,13 @@ WRITE_PAGE_NUMBERS = """numbers => {
     for (const entry of document.querySelectorAll("[data-page-of]"))
         entry.textContent = numbers[entry.dataset.pageOf]
 }"""
+# A radical or a ligature in a font's table: at the end of a line stands what a code is read as.
+SHAPE = re.compile(r"<(2[EF][0-9A-F]{2}|FB0[0-6])>(?=\s*\n)")
+# The radicals for which Unicode has no compatible word (EquivalentUnifiedIdeograph.txt)
+WORDS = str.maketrans(
+    "⺠⻁⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻨⻩⻬⻮⻰",
+    "民虎西见角贝车长门青韦页风飞食马骨鬼鱼鸟麦黄齐齿龙",
+)
 SETTINGS = {"prefer_css_page_size": True, "print_background": True}
 MINUTES = 60_000
 
@@ -136,7 +145,25 @@ def _pack(path, book):
     with pikepdf.open(path, allow_overwriting_input=True) as pdf:
         pdf.docinfo["/Author"] = book.author
         del pdf.docinfo["/Creator"]  # a line about the browser
+        name_words(pdf)
         pdf.save(path, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+
+
+def name_words(pdf):
+    """Let the fonts of a PDF say that they show words and not shapes.
+
+    A Chinese font draws a radical and the word of the same shape with one glyph. Chromium calls it
+    the radical, and a search for the word would not find it. The same is true of ligatures.
+    """
+
+    def word(match):
+        letters = unicodedata.normalize("NFKC", chr(int(match[1], 16))).translate(WORDS)
+        return "<" + "".join(f"{ord(letter):04X}" for letter in letters) + ">"
+
+    for font in pdf.objects:
+        if isinstance(font, pikepdf.Dictionary) and "/ToUnicode" in font:
+            texts = font.ToUnicode.read_bytes().decode("ascii")
+            font.ToUnicode.write(SHAPE.sub(word, texts).encode("ascii"))
 
 
 def _name(path, fragment=""):

@@ -1,0 +1,51 @@
+"""Keep on one line what belongs together: a formula and the marks around it, a number and its %.
+
+A browser draws a formula as a box, and without this it may begin a line with the comma behind it.
+"""
+
+import re
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+PERCENT = re.compile(r"(?<=\d) (?=%)")
+AS_WRITTEN = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.raw, nodes.title)
+
+
+class LineBreaks(SphinxPostTransform):
+    """Join words of one page."""
+
+    default_priority = 900  # when all that inserts words has run
+    formats = ("html",)
+
+    def run(self, **_):
+        """Join numbers and percent signs, then formulas and marks."""
+        for text in list(self.document.findall(nodes.Text)):
+            if PERCENT.search(text) and not isinstance(text.parent, AS_WRITTEN):
+                text.parent.replace(text, nodes.Text(PERCENT.sub("\u00a0", text)))
+        for math in list(self.document.findall(nodes.math)):
+            _join(math)
+
+
+def _join(math):
+    """Put a formula, and what stands beside it without a space, into an element of their own."""
+    parent, place = math.parent, math.parent.index(math)
+    before = parent[place - 1] if place else None
+    after = parent[place + 1] if place + 1 < len(parent) else None
+    opening = re.search(r"\S*$", before)[0] if isinstance(before, nodes.Text) else ""
+    closing = re.match(r"\S*", after)[0] if isinstance(after, nodes.Text) else ""
+    if not opening and not closing:
+        return
+    together = nodes.inline(classes=["together"])
+    parent[place] = together
+    together += [nodes.Text(opening), math, nodes.Text(closing)]
+    if closing:
+        parent[place + 1] = nodes.Text(after[len(closing) :])
+    if opening:
+        parent[place - 1] = nodes.Text(before[: -len(opening)])
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.add_post_transform(LineBreaks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
