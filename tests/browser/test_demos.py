@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).parents[2]
 PLACE = re.compile(r'data-demo="(\w+)" data-replaces="([\w-]+)"')
@@ -28,18 +29,18 @@ def test_every_demonstration_has_a_picture_in_its_place():
 
 @pytest.mark.parametrize(("path", "name", "figure"), PLACES, ids=[place[2] for place in PLACES])
 def test_a_demonstration_stands_in_the_place_of_its_picture(reader, path, name, figure):
-    def shown(page):
-        picture = page.locator(f"img#{figure}, #{figure} img")
-        return picture.is_visible(), page.locator(f'.demo[data-demo="{name}"]').is_visible()
+    def expect_picture(page, visible):
+        expect(page.locator(f"img#{figure}, #{figure} img")).to_be_visible(visible=visible)
+        expect(page.locator(f'.demo[data-demo="{name}"]')).to_be_visible(visible=not visible)
 
-    assert shown(reader(path, java_script_enabled=False)) == (True, False)
+    expect_picture(reader(path, java_script_enabled=False), True)
     page = reader(path)
-    assert shown(page) == (False, True)
+    expect_picture(page, False)
     assert page.locator(f'.demo[data-demo="{name}"]').locator("svg, canvas").count() > 0
     caption = page.locator(f"#{figure} figcaption")
     assert caption.count() == 0 or caption.is_visible()
     page.emulate_media(media="print")
-    assert shown(page) == (True, False)
+    expect_picture(page, True)
 
 
 @pytest.mark.parametrize(("path", "name"), [place[:2] for place in PLACES])
