@@ -1,11 +1,13 @@
 // What a reader sees of an open notebook in JupyterLab: each cell, and what is broken.
 () => {
   const shown = (element) => element !== null && element.checkVisibility();
+  // these stay without words: the end of an answer, a picture, the place of a demonstration
+  const drawn = (markdown) => markdown?.innerText.trim() || markdown?.querySelector("h6, img, div");
   const cells = [...document.querySelectorAll(".jp-Notebook .jp-Cell")].map((cell) => ({
     shown: shown(cell),
     code: shown(cell.querySelector(".jp-InputArea-editor .cm-content")),
     text: (cell.querySelector(".myst") ?? cell).innerText.trim(),
-    loading: cell.matches(".jp-MarkdownCell") && shown(cell) && !cell.querySelector(".myst > *"),
+    loading: cell.matches(".jp-MarkdownCell") && shown(cell) && !drawn(cell.querySelector(".myst")),
   }));
   const faults = [];
   for (const mark of document.querySelectorAll('.myst [title$="Not Found"]')) {
