@@ -28,7 +28,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 SIZE = 2048  # of the matrices
 RESULTS = Path(__file__).parent.parent / "experiments" / "results"
 STORED = ("fast.jsonl", "fast_shorter.jsonl")  # the recipe's 8 epochs, and fewer
-GOALS = (0.8757, 0.90)  # a well-known notebook's VGG16, and what the recipe is to reach
+GOALS = (0.8757, 0.90)  # what is told of a repaired public notebook, and the recipe's goal
 SHARE = 0.5
 
 

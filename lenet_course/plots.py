@@ -93,7 +93,7 @@ def tinted(ax, values, groups):
     ax.hlines(np.arange(H - 1) + 0.5, -0.5, W - 0.5, color="white")
     ax.vlines(np.arange(W - 1) + 0.5, -0.5, H - 0.5, color="white")
     ax.spines[:].set_visible(False)
-    _write(ax, values, np.where(groups < 0, "0.5", "black"))
+    _write(ax, values, np.where(groups < 0, "0.35", "black"))
     return ax
 
 
@@ -320,7 +320,7 @@ def confusion_matrix(ax, counts, classes):
     if counts.shape != (len(classes), len(classes)):
         raise ValueError(f"{len(classes)} classes need a square of counts, got {counts.shape}")
     mistakes = np.where(np.eye(len(counts), dtype=bool), 0, counts)
-    ax.imshow(mistakes, cmap="Blues", vmax=max(1, 1.4 * mistakes.max()))
+    ax.imshow(mistakes, cmap="Blues", vmax=max(1, 2 * mistakes.max()))
     for (row, column), count in np.ndenumerate(counts):
         if count:
             weight = "bold" if row == column else "normal"

@@ -69,7 +69,7 @@ def test_tinted_gives_a_group_one_tint(ax, draw):
     assert not np.allclose(cells[0, 0], cells[0, 2])
     np.testing.assert_array_equal(cells[1, 2], [0.95] * 3)  # no window's
     assert cells.min() > 0.5  # black reads well on every tint
-    assert text_colors(ax) == ["black"] * 5 + ["0.5"]
+    assert text_colors(ax) == ["black"] * 5 + ["0.35"]
     many = np.arange(25).reshape(5, 5)  # more than the cycle has colors
     assert plots.tinted(draw(), many, many).images[0].get_array().shape == (5, 5, 3)
 

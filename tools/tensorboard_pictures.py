@@ -72,7 +72,7 @@ def _take_pictures(address):
 
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        page = browser.new_page(viewport={"width": WIDTH, "height": 1200})
+        page = browser.new_page(viewport={"width": WIDTH, "height": 1200}, device_scale_factor=1.5)
 
         def shoot(tab, clip, tags=""):
             page.goto("about:blank")  # so that a new hash is a new page

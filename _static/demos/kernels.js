@@ -70,7 +70,7 @@
       "your drawing": drawing,
     };
     const layer = new Layer(pictures["a 4"], cnn.tensor([1, 1, 3, 3], KERNELS.vertical));
-    layer.seek(0);
+    layer.move([14, 17]); // the place of the picture
 
     const [picture, map] = [new View("picture"), new View("map")];
     const hint = element("p");

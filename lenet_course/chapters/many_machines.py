@@ -59,7 +59,7 @@ def ring_states(axes, states, steps):
     for ax, state, step in zip(axes, states, steps, strict=True):
         for worker, chunk in np.ndindex(K, K):
             number = state[worker, chunk]
-            fill = "C1" if number == total[chunk] else "#eeeeee"
+            fill = ("C1", 0.5) if number == total[chunk] else "#eeeeee"
             ax.add_patch(Rectangle((chunk - 0.46, worker - 0.46), 0.92, 0.92, fc=fill, ec="white"))
             ax.text(chunk, worker, f"{number:g}", ha="center", va="center")
             if step < 2 * (K - 1) and chunk == (worker - step) % K:

@@ -72,7 +72,7 @@ def reader(browser, book):
         if phone:
             guest.page.set_viewport_size({**PHONE, "width": 360})
         guest.page.emulate_media(color_scheme=scheme)
-        guest.page.goto(f"{root or book.as_uri()}/{page}", wait_until="domcontentloaded")
+        guest.page.goto(f"{root or book.as_uri()}/{page}")
         return guest.page
 
     yield start
