@@ -357,7 +357,7 @@ def test_ring_states_fill_what_is_the_sum_and_frame_what_is_sent(draw):
 
 
 def corners(ax):
-    orange = to_rgba("C1")
+    orange = to_rgba("C1", 0.5)
     return [p.get_xy() for p in ax.patches if p.get_fill() and p.get_facecolor() == orange]
 
 
