@@ -676,7 +676,9 @@ def test_stored_losses_in_bfloat16_are_near_those_in_float32(name):
         assert ("bfloat16_losses" in result) == result["bfloat16"]
         if result["bfloat16"]:
             ratio = np.divide(result["bfloat16_losses"], result["first_losses"])
-            assert (np.abs(ratio - 1) < np.geomspace(1e-2, 0.2, store.FIRST)).all()
+            # at a constant rate the first steps are long, and rounding shows sooner
+            first = 1e-2 if record["about"]["arguments"]["one_cycle"] else 3e-2
+            assert (np.abs(ratio - 1) < np.geomspace(first, 0.2, store.FIRST)).all()
 
 
 # Keeping runs
