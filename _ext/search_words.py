@@ -12,9 +12,13 @@ from sphinx.addnodes import index
 
 
 def find_words(app, env):
-    """Have every page with entries written: of one that is not, Sphinx forgets them."""
+    """Have every page with entries written: of one that is not, Sphinx forgets them.
+
+    Besides the pages with the words these are the glossary and the pages of the package.
+    """
     app.words_of_pages = _words_of_pages(env)
-    return list(app.words_of_pages)
+    own = [page for page, entries in env.domaindata["index"]["entries"].items() if entries]
+    return [*app.words_of_pages, *own]
 
 
 def index_words(app, doctree, docname):

@@ -97,14 +97,18 @@ def test_a_line_does_not_part_what_belongs_together(tmp_path):
 
 
 def test_a_search_still_finds_what_a_second_build_did_not_read(tmp_path):
-    glossary = "# Words\n\n```{glossary}\nstride\n: A step.\n```\n\n```{toctree}\na\nb\n```\n"
-    (tmp_path / "index.md").write_text(glossary, encoding="utf-8")
+    pages = {
+        "index": "# All\n\n```{toctree}\na\nb\nc\nwords\n```\n",
+        "words": "# Words\n\n```{glossary}\nstride\n: A step.\n```\n",
+    }
+    for name, text in pages.items():
+        (tmp_path / f"{name}.md").write_text(text, encoding="utf-8")
     for name, text in {"a": "Take a stride, and another stride.", "b": "One stride."}.items():
         cell = nbformat.v4.new_markdown_cell(f"# {name}\n\n{text}")
         nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / f"{name}.ipynb")
     found = []
     for added in ("", "More.\n"):
-        (tmp_path / "index.md").write_text(glossary + added, encoding="utf-8")
+        (tmp_path / "c.md").write_text("# c\n\n" + added, encoding="utf-8")
         settings = {
             "extensions": ["myst_nb", "search_words"],
             "source_suffix": {".md": "myst-nb", ".ipynb": "myst-nb"},
@@ -115,7 +119,7 @@ def test_a_search_still_finds_what_a_second_build_did_not_read(tmp_path):
         index = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))
         entries = index["indexentries"]["stride"]
         found.append([index["docnames"][page] for page, *_ in entries])
-    assert found == [["a", "index"], ["a", "index"]]
+    assert found == [["a", "words"], ["a", "words"]]
 
 
 PLACE = '<div class="demo" data-demo="{}"></div>'
