@@ -1,6 +1,7 @@
 """Keep on one line what belongs together: a formula and the marks around it, a number and its %.
 
 A browser draws a formula as a box, and without this it may begin a line with the comma behind it.
+It may also break an option of a command, such as --nproc-per-node, behind each of its dashes.
 """
 
 import re
@@ -19,26 +20,29 @@ class LineBreaks(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **_):
-        """Join numbers and percent signs, then formulas and marks."""
+        """Join numbers and percent signs, then formulas and options with the marks beside them."""
         for text in list(self.document.findall(nodes.Text)):
             if PERCENT.search(text) and not isinstance(text.parent, AS_WRITTEN):
                 text.parent.replace(text, nodes.Text(PERCENT.sub("\u00a0", text)))
         for math in list(self.document.findall(nodes.math)):
             _join(math)
+        for code in list(self.document.findall(nodes.literal)):
+            if code.astext().startswith("-"):
+                _join(code)
 
 
-def _join(math):
-    """Put a formula, and what stands beside it without a space, into an element of their own."""
-    parent, place = math.parent, math.parent.index(math)
+def _join(node):
+    """Put a node, and what stands beside it without a space, into an element of their own."""
+    parent, place = node.parent, node.parent.index(node)
     before = parent[place - 1] if place else None
     after = parent[place + 1] if place + 1 < len(parent) else None
     opening = re.search(r"\S*$", before)[0] if isinstance(before, nodes.Text) else ""
     closing = re.match(r"\S*", after)[0] if isinstance(after, nodes.Text) else ""
-    if not opening and not closing:
+    if isinstance(node, nodes.math) and not opening and not closing:
         return
     together = nodes.inline(classes=["together"])
     parent[place] = together
-    together += [nodes.Text(opening), math, nodes.Text(closing)]
+    together += [nodes.Text(opening), node, nodes.Text(closing)]
     if closing:
         parent[place + 1] = nodes.Text(after[len(closing) :])
     if opening:

@@ -2,7 +2,7 @@
 // the maps, and for the framed window what each filter adds up.
 (() => {
   const { element, row } = demos;
-  const { KERNELS, LUMA, range, sum, strongest, text, four, photograph, each } = sliding;
+  const { KERNELS, LUMA, range, sum, strongest, rounded, text, four, photograph, each } = sliding;
   const { Layer, View, steer, frame, title, column } = sliding;
   const { vertical, horizontal, outline, blur } = KERNELS;
   const HINT =
@@ -50,13 +50,16 @@
     },
   };
 
-  // "1.2 − 0.3 + 0 = 0.9", with breaks before the signs only.
+  // "1.2 − 0.3 + 0 = 0.9", with breaks before the signs only; "≈" where the rounded numbers do not
+  // add up.
   function addition(terms, total) {
+    const left = terms.reduce((added, term) => added + rounded(term), 0);
+    const equals = rounded(left) === rounded(total) ? "=" : "≈";
     const others = terms.slice(1).map((term) => {
       const written = text(term);
       return written.startsWith("−") ? ` −\u00a0${written.slice(1)}` : ` +\u00a0${written}`;
     });
-    return `${text(terms[0])}${others.join("")} =\u00a0${text(total)}`;
+    return `${text(terms[0])}${others.join("")} ${equals}\u00a0${text(total)}`;
   }
 
   function filters(box) {

@@ -17,7 +17,8 @@ const sliding = (() => {
   const sum = (values) => values.reduce((total, value) => total + value, 0);
   const strongest = (values) => Math.max(...values.map(Math.abs)) || 1;
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
-  const text = (value) => String(Math.round(value * 100) / 100 || 0).replace("-", "−");
+  const rounded = (value) => Math.round(value * 100) / 100 || 0; // no -0
+  const text = (value) => String(rounded(value)).replace("-", "−");
 
   // --- pictures, tensors (1, C, H, W) of numbers from 0 to 1
 
@@ -179,7 +180,7 @@ const sliding = (() => {
   const column = (...parts) => element("div", { class: "sliding-column" }, ...parts);
 
   return {
-    KERNELS, LUMA, range, sum, strongest, clamp, text,
+    KERNELS, LUMA, range, sum, strongest, clamp, rounded, text,
     four, photograph, gray, each, block, Layer, View, steer, frame, title, column,
   };
 })();

@@ -120,16 +120,14 @@ demos.register("valley", (box) => {
       context.stroke();
     }
     context.fillStyle = demos.color("unread");
-    context.font = demos.font(20);
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.fillText("★", ...at([0, 0]));
+    drawStar(context, at([0, 0]), 9);
     runs.forEach(({ path, color }, i) => drawPath(context, path.slice(0, shown + 1).map(at), color, i));
     context.fillStyle = demos.color("text");
     context.strokeStyle = demos.color("ground"); // around the letters, over the contour lines
     context.lineWidth = 4;
     context.font = demos.font(14);
     context.textAlign = "right";
+    context.textBaseline = "middle";
     const label = (text, y) => {
       context.strokeText(text, width - 6, y);
       context.fillText(text, width - 6, y);
@@ -137,6 +135,16 @@ demos.register("valley", (box) => {
     label(turned ? "w₁ ↑" : "steep w₁ ↑", 14);
     label(turned ? "w₀ →" : "flat w₀ →", height - 14);
   });
+
+  // A letter ★ would sit a little too high.
+  function drawStar(context, [x, y], radius) {
+    context.beginPath();
+    for (let k = 0; k < 10; k++) {
+      const [angle, r] = [(k * Math.PI) / 5, k % 2 ? 0.4 * radius : radius];
+      context.lineTo(x + r * Math.sin(angle), y - r * Math.cos(angle));
+    }
+    context.fill();
+  }
 
   // Circles for the first run, squares for the second.
   function drawPath(context, points, color, square) {

@@ -395,6 +395,8 @@ def test_filters_add_what_their_kernels_find(start, name):
             if terms:
                 expected = [channel[o] for channel in sums] + [bias[o]] * (len(terms) > len(sums))
                 np.testing.assert_allclose(terms, expected, atol=HALF)
+                adds_up = round(sum(terms), 2) == number(answer.replace("\xa0", ""))
+                assert re.findall("[=≈]", written.inner_text()) == ["=" if adds_up else "≈"]
             assert abs(number(answer.replace("\xa0", "")) - out[o, i, j]) <= HALF
 
 
