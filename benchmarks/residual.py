@@ -140,11 +140,8 @@ def share(seconds, n_images, multiplications, size=SIZE):
 
 
 def stored_runs(folder=RESULTS):
-    """Read the runs of this network that the folder holds, by the names of their settings."""
-    stored = {}
-    for path in (folder / name for name in STORED):
-        stored |= runs.load(path) if path.exists() else {}
-    return stored
+    """Read the stored runs of this network, by the names of their settings."""
+    return {setting: made for name in STORED for setting, made in runs.load(folder / name).items()}
 
 
 def epochs_to(accuracy, stored):

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from experiments import store
-from experiments.settings import EXPERIMENTS, UNDER_WAY
+from experiments.settings import EXPERIMENTS
 from lenet_course.checkpoint import Checkpoint
 
 FOLDER = Path(__file__).parent / "results"
@@ -19,10 +19,9 @@ FOLDER = Path(__file__).parent / "results"
 def main(arguments=None):
     """Train what is missing, seed by seed, and append each run to its file."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    known = EXPERIMENTS | UNDER_WAY
-    parser.add_argument("name", choices=known)
+    parser.add_argument("name", choices=EXPERIMENTS)
     name = parser.parse_args(arguments).name
-    module, settings, seeds = known[name]
+    module, settings, seeds = EXPERIMENTS[name]
     path = FOLDER / f"{name}.jsonl"
     done = store.finished(path)
     made = {"command": f"python -m experiments {name}"} | store.circumstances()

@@ -455,13 +455,13 @@ BATCH_SCALING = {
 EXPERIMENTS = {
     "batch_scaling": (gray, BATCH_SCALING, range(3)),
     "color": (cifar10, COLOR, range(3)),
-    "widening": (color, WIDENING, range(1)),
+    "widening": (color, WIDENING, range(3)),
     "gray_or_rgb_rates": (cifar10, GRAY_OR_RGB_RATES, [100]),
     "gray_or_rgb": (cifar10, GRAY_OR_RGB, range(5)),
     "training_images": (cifar10, TRAINING_IMAGES, range(3)),
     "remedy_rates": (cifar10, REMEDY_RATES, [100]),
-    "remedies": (cifar10, REMEDIES, range(3)),
-    "remedy_doses": (cifar10, REMEDY_DOSES, range(3)),
+    "remedies": (cifar10, REMEDIES, range(6)),
+    "remedy_doses": (cifar10, REMEDY_DOSES, range(6)),
     "mlp_or_cnn_rates": (gray, MLP_OR_CNN_RATES, range(5, 6)),
     "mlp_or_cnn": (gray, MLP_OR_CNN, range(5)),
     "mlp_permuted": (gray, MLP_PERMUTED, range(6, 16)),
@@ -478,6 +478,7 @@ EXPERIMENTS = {
     "vgg16_longer": (color, VGG16_LONGER, range(1)),
     "fast_choices": (color, FAST_CHOICES, range(1)),
     "fast": (color, FAST, range(3)),
+    "fast_shorter": (color, FAST_SHORTER, range(1)),
     "fast_tricks": (color, FAST_TRICKS, range(3)),
     "push": (color, PUSH, range(1)),
     "textbook": (gray, TEXTBOOK, range(5)),
@@ -488,9 +489,4 @@ EXPERIMENTS = {
     "numpy_augmentation": (numpy_mnist, AUGMENTATION, range(1)),
     "numpy_kernels": (numpy_mnist, KERNELS, range(2)),
     "numpy_deep": (numpy_mnist, DEEP, range(1)),
-}
-
-# Not all of their runs are stored yet. The tests take an experiment up once it stands above.
-UNDER_WAY = {
-    "fast_shorter": (color, FAST_SHORTER, range(1)),
 }

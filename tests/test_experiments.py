@@ -32,7 +32,6 @@ from experiments.settings import (
     RATES,
     REMEDIES,
     REMEDY_RATES,
-    UNDER_WAY,
 )
 from lenet_course import data, models, precision, runs, train
 from lenet_course.scratch import nn, optim
@@ -547,14 +546,6 @@ def test_every_setting_is_stored_with_every_seed_and_how_it_was_made(name):
         made = about.get("completed", about)
         assert made.keys() >= {"date", "commit", "processor", "python", "torch", "numpy"}
         assert len(record["result"]["first_losses"]) == store.FIRST
-
-
-def test_what_is_under_way_is_stored_nowhere_else_and_with_its_settings():
-    assert not UNDER_WAY.keys() & EXPERIMENTS.keys()
-    for name, (_, settings, seeds) in UNDER_WAY.items():
-        for record in stored(name) if (runner.FOLDER / f"{name}.jsonl").exists() else ():
-            assert record["about"]["arguments"] == asdict(settings[record["setting"]])
-            assert record["seed"] in seeds
 
 
 @pytest.mark.parametrize("n_images", [500, 1_500])
