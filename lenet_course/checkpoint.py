@@ -29,7 +29,7 @@ class Checkpoint:
 
     It holds weights and buffers, the states of optimizer, schedule, the batches' generator and
     PyTorch's own generators, the history, the best weights so far, and the state of a loss function
-    that has a ``state_dict``. A training with other settings, or a file that is torn, raises a
+    that has a ``state_dict``. A training with other settings, or a damaged file, raises a
     ValueError before anything is changed. Delete the file to begin anew. A training may go on on
     another machine, device or number of threads, but these round in other ways.
 

@@ -37,8 +37,8 @@ def run_cases(function, cases):
     TypeError
         If `function` is not callable.
     CheckFailed
-        At the first case that raises, that returns another shape, or whose values differ by
-        more than 1e-6 relative or 1e-8 absolute, or whose arguments were changed.
+        At the first case that raises, that returns another shape, whose values differ by more
+        than 1e-8 plus a millionth of the expected value, or whose arguments were changed.
     """
     if not callable(function):
         raise TypeError(f"give the checker your function itself, not its result {function!r}")

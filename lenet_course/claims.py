@@ -4,7 +4,7 @@
 def claim(sentence, holds):
     """Print a sentence of the text with a check mark, or fail with an AssertionError.
 
-    Every conclusion that a chapter draws from a measurement ends in a claim, so that
+    A conclusion that a chapter draws from a measurement is a claim or a plain assert, so that
     re-running the notebooks re-checks the text.
 
     >>> claim("a window of 3 has 10 places on a row of 12", 12 - 3 + 1 == 10)

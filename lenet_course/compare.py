@@ -83,9 +83,9 @@ def same_images(right_a, right_b):
 
     The p-value is McNemar's exact one: a binomial test on the images that only one of the two
     got right. The interval is that of Bonett and Price (2012), "Adjusted Wald confidence interval
-    for a difference of binomial proportions based on paired data". Where p is below 0.05 it leaves
-    out 0; the reverse may fail by a little, and then p decides. Both are about these two networks,
-    not about the recipes that trained them.
+    for a difference of binomial proportions based on paired data". Where p is below
+    0.05, the interval leaves out 0. The reverse may fail by a little; then p decides. Both are
+    about these two networks, not about the recipes that trained them.
     """
     right_a, right_b = _right("right_a", right_a, 1), _right("right_b", right_b, 1)
     _same_length(right_a, right_b, "images", "both networks answer the same images")
@@ -106,8 +106,9 @@ def recipes(right_a, right_b, paired=False):
     of the runs' shares, and that of the images, from how the difference of the two mean answers
     varies from image to image. The t quantile has the degrees of freedom of Welch and
     Satterthwaite. Seeds and images must be independent draws. The luck of one run with one image
-    is in both parts, so the interval is rather too wide than too narrow: simulations had the true
-    difference in 95 to 99 % of theirs, in 90 % at worst, with two pairs of very unlike runs.
+    is in both parts, so the interval is rather too wide than too narrow: in simulations 95 to
+    99 % of the intervals held the true difference, and 90 % in the worst case, two pairs of runs
+    that differ much.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def per_class_accuracy(y, predicted, classes):
 def calibration(probabilities, y, bins=10):
     """Compare how sure a network is with how often it is right.
 
-    The images are sorted by their largest probability into equal parts of the way from 0 to 1.
+    The images are sorted by their largest probability into `bins` bins of equal width from 0 to 1.
     Guo, Pleiss, Sun, Weinberger (2017), "On calibration of modern neural networks".
 
     Parameters

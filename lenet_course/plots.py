@@ -1,6 +1,7 @@
 """Drawings that several chapters share; what serves one chapter is in `lenet_course.chapters`.
 
-Each takes an `Axes` (`image_grid`: an array of them), draws what the arrays hold and returns it.
+Each takes an `Axes`, or several where the argument is called `axes`, draws what the arrays hold
+and returns what it took.
 Arrays of another shape are a ValueError that names the shape. Colors, fonts and resolution come
 from ``chapters/matplotlibrc``.
 

@@ -21,7 +21,7 @@ def check_mcnemar(function):
 
 
 def exact(only_a, only_b):
-    """Count the outcomes of as many fair coins that are at least as lopsided as this one."""
+    """Give the exact p-value: the share of coin outcomes at least as uneven as this one."""
     n = only_a + only_b
     lopsided = np.abs(2 * np.arange(n + 1) - n) >= abs(only_a - only_b)
     return sum(comb(n, int(k)) for k in np.flatnonzero(lopsided)) / 2**n

@@ -133,7 +133,7 @@ def neuron(axes, pixels, weight):
 
 
 def given_answers(ax, y, answers):
-    """Draw how often each digit, one row, got each answer, one column; dark is all the time."""
+    """Draw how often each digit (row) got each answer (column); the darker, the more often."""
     counts = metrics.confusion_matrix(y, answers, classes=10)
     ax.imshow(counts / counts.sum(axis=1, keepdims=True).clip(1), cmap="Blues", vmin=0, vmax=1)
     ax.set(xlabel="answer", ylabel="true digit", xticks=range(10), yticks=range(10))

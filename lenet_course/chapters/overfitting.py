@@ -23,14 +23,14 @@ def check_stop(function):
 
 
 def ends(losses, patience):
-    """Count the epochs since the lowest loss, after each epoch."""
+    """Give the last epoch and the epoch that is kept, both from 1, as `check_stop` wants them."""
     waited = [t - int(np.argmin(losses[: t + 1])) for t in range(len(losses))]
     last = next((t for t, n in enumerate(waited) if n >= patience), len(losses) - 1)
     return last + 1, last + 1 - waited[last]
 
 
 def reliability(ax, confidence, accuracy, label=""):
-    """Draw how often a network is right against how sure it is; the diagonal is honest.
+    """Draw how often a network is right against how sure it is; on the diagonal both agree.
 
     Both (bins,) come from `lenet_course.metrics.calibration`; empty bins are NaN and left out.
     """

@@ -123,9 +123,9 @@ def random_crop(x, padding, generator):
 def random_affine(x, shift, degrees, scale, generator):
     """Turn and resize each image at random about its middle, then move it.
 
-    By an angle of up to `degrees`, a factor from 1 - `scale` to 1 + `scale`, and up to `shift`
-    pixels each way. A new pixel is interpolated between its four nearest old ones.
-    What comes in from outside is 0, as in `random_crop`.
+    The angle is at most `degrees`, the factor lies between 1 - `scale` and 1 + `scale`, and the
+    move is at most `shift` pixels each way. A new pixel is interpolated between its four nearest
+    old ones. What comes in from outside is 0, as in `random_crop`.
 
     Examples
     --------

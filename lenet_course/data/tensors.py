@@ -131,7 +131,7 @@ def to_gray(x):
 
 
 def split(x, y, valid, generator):
-    """Part the training set at random, to choose on one part what is learned on the other.
+    """Split a training set at random into images to learn from and images for validation.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ from lenet_course.shapes import pair
 
 
 class Parameter:
-    """An array that is learnt, `data`, and the gradient of the loss with respect to it, `grad`.
+    """An array that is learned, `data`, and the gradient of the loss with respect to it, `grad`.
 
     The gradient is None until a backward pass has filled it. Further passes add to it, as in
     PyTorch, until ``optimizer.zero_grad()``.
@@ -52,7 +52,7 @@ class Module:
     """
 
     training = True  # whether dropout and batch norm do what they do in training
-    buffers = ()  # the attributes that are kept with the weights, but not learnt
+    buffers = ()  # the attributes that are kept with the weights, but not learned
     layers = ()  # those of a network
     _output_shape = None  # of the last forward pass
 
@@ -504,7 +504,7 @@ class CrossEntropyLoss:
         Raises
         ------
         FloatingPointError
-            If the loss is not finite; nothing can be learnt from it.
+            If the loss is not finite; nothing can be learned from it.
         """
         self._kept = None
         loss = scratch.cross_entropy(logits, target)

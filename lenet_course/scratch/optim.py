@@ -105,7 +105,9 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Divide each number's step by the root of a running mean, which keeps the share `alpha`.
+    """Divide each number's step by the root of a running mean of its squared gradients.
+
+    The mean keeps the share `alpha` at each step.
 
     Tieleman, Hinton (2012), "Lecture 6.5: rmsprop", COURSERA: Neural networks for machine
     learning.

@@ -116,8 +116,9 @@ def fit(
 ):
     """Train a model and return the `History`.
 
-    Interrupting it (ctrl-C, or the stop button of a notebook) keeps the weights and the
-    history of the finished epochs. So does a loss that is no longer finite, with a warning.
+    Interrupting it (ctrl-C, or the stop button of a notebook) keeps the history of the finished
+    epochs and the weights of that moment, or with `patience` those of the best epoch. A loss that
+    is no longer finite ends the training in the same way, with a warning.
 
     Parameters
     ----------
@@ -300,7 +301,7 @@ def _check_fit(model, train_batches, valid_batches, optimizer, patience, callbac
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not any(id(p) in held for p in model.parameters()):
         raise ValueError(
-            "the optimizer holds none of this model's parameters, so nothing would be learnt: "
+            "the optimizer holds none of this model's parameters, so nothing would be learned: "
             "make it from model.parameters() of this very model"
         )
     if not (callback is None or callable(callback)):
