@@ -78,8 +78,8 @@ TREATMENTS = {
     "batch norm": {"model": {"batch_norm": True}},
     "smaller network": {"model": {"width": 0.5}},
     "label smoothing": {"label_smoothing": 0.1},
-    "one cycle": {"one_cycle": True},
-    "augmentation, one cycle": {"augment": True, "one_cycle": True},
+    "one-cycle": {"one_cycle": True},
+    "augmentation, one-cycle": {"augment": True, "one_cycle": True},
     "six together": {
         "augment": True,
         "one_cycle": True,
@@ -114,8 +114,8 @@ REMEDY_BEST = {
     "batch norm": 0.002,
     "smaller network": 0.0005,
     "label smoothing": 0.002,
-    "one cycle": 0.004,
-    "augmentation, one cycle": 0.004,
+    "one-cycle": 0.004,
+    "augmentation, one-cycle": 0.004,
     "six together": 0.008,
 }
 REMEDIES = {
@@ -170,7 +170,7 @@ CHANGES = {
     "recipe": {},
     "ReLU": {"model": {"pooling": "average"}},
     "max pooling": {"model": {}},
-    "AdamW, one cycle": {"model": {}, "optimizer": "adamw"},
+    "AdamW, one-cycle": {"model": {}, "optimizer": "adamw"},
     "batch norm": {"model": {"batch_norm": True}, "optimizer": "adamw"},
 }
 
