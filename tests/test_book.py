@@ -91,7 +91,7 @@ def test_a_line_does_not_part_what_belongs_together(tmp_path):
     settings |= {"myst_enable_extensions": ["dollarmath"], "html_theme": "basic"}
     page = BeautifulSoup((build(tmp_path, settings) / "index.html").read_bytes(), "html.parser")
     together = [part.get_text() for part in page.select("p .together")]
-    assert together == [r"(\(x = 1\)),", r"\(y\)-th", r"\(a\),", r"\(b\);", "(-a)."]
+    assert together == [r"(\(x = 1\)),", r"\(y\)-th", r"\(a\),", r"\(b\);", r"\(c\),", "(-a)."]
     shown = page.select_one("section").get_text()
     assert re.findall(r"\d\s%", shown) == ["0 %", "0\xa0%", "0 %", "5\xa0%"]
     words = [re.sub(r"\\[()]|[*`$]", "", whole).split() for whole in (shown, text)]
