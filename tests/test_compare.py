@@ -180,6 +180,12 @@ def test_recipes_covers_the_true_difference(S, N, seeds, own, paired):
     assert reject == trials - hits
 
 
+def test_two_pairs_of_runs_that_differ_much_cover_too_little():
+    rng = np.random.default_rng(0)
+    trials = [compare.recipes(*truth(rng, 2, 500, 0.05, 0.1, True), True) for _ in range(600)]
+    assert 0.85 < np.mean([e.low <= 0 <= e.high for e in trials]) < 0.92
+
+
 def test_seeds_alone_or_images_alone_cover_too_little():
     """What `recipes` is for: with both sources at work, one of them alone is overconfident."""
     rng = np.random.default_rng(0)
@@ -304,20 +310,21 @@ ONE, TWO, THREE = (np.ones(shape, dtype=bool) for shape in (4, (2, 4), (3, 4)))
         ("mean", ([True, False],), TypeError, "values must hold numbers, .* got bool"),
         ("mean", (["0.9", "0.8"],), TypeError, "values must hold numbers"),
         ("difference", ([0.9, 0.8], [0.9]), ValueError, r"b has the shape \(1,\)"),
-        ("difference", ([0.9] * 3, [0.9] * 2, True), ValueError, "3 runs of a and 2 of b: .*pair"),
-        ("same_images", (ONE, TWO[0, :3]), ValueError, "4 images of a and 3 of b"),
+        ("difference", ([0.9] * 3, [0.9] * 2, True), ValueError, "3 and 2 runs: .*pair"),
+        ("same_images", (ONE, TWO[0, :3]), ValueError, "4 and 3 images: both networks"),
         ("same_images", (ONE, TWO), ValueError, r"right_b has the shape \(N,\).* got \(2, 4\)"),
         ("same_images", (ONE[:0], ONE[:0]), ValueError, r"got \(0,\)"),
         ("same_images", (ONE * 1, ONE), TypeError, "right_a must hold True .*int64.*predicted =="),
         ("recipes", (ONE, ONE), ValueError, r"\(S, N\), a row for each run; got \(4,\)"),
         ("recipes", (TWO, TWO[:1]), ValueError, "at least 2 runs and 2 images.*same_images"),
-        ("recipes", (TWO, TWO[:, :3]), ValueError, "4 images of a and 3 of b"),
-        ("recipes", (TWO, ONE.repeat(3).reshape(3, 4), True), ValueError, "2 runs of a and 3 of b"),
+        ("recipes", (TWO, TWO[:, :3]), ValueError, "4 and 3 images: all runs"),
+        ("recipes", (TWO, ONE.repeat(3).reshape(3, 4), True), ValueError, "2 and 3 runs: .*pair"),
         ("recipes", (TWO, TWO * 1.0), TypeError, "right_b must hold True .*float64"),
-        ("interaction", ((TWO, TWO), (TWO, TWO[:, :3])), ValueError, "4 images of a and 3 of b"),
-        ("interaction", ((TWO, THREE), (TWO, TWO)), ValueError, "2 runs of a and 3 of b: .*four"),
+        ("interaction", ((TWO, TWO), (TWO, TWO[:, :3])), ValueError, "4 and 3 images: all runs"),
+        ("interaction", ((TWO, THREE), (TWO, TWO)), ValueError, "2 and 3 runs: .*four"),
         ("interaction", ((TWO, TWO), (TWO, ONE)), ValueError, r"other\[1\] has .*got \(4,\)"),
-        ("interaction", ((TWO, TWO), (TWO,)), ValueError, "shorter"),
+        ("interaction", ((TWO, TWO), (TWO,)), ValueError, "not enough values"),
+        ("interaction", ((TWO, TWO, TWO), (TWO,)), ValueError, "too many values"),
         ("holm", ([],), ValueError, "give a row of 1 or more"),
         ("holm", ([0.1, 1.2],), ValueError, r"from 0 to 1, got \[0.1, 1.2\]"),
         ("holm", ([-0.1],), ValueError, "from 0 to 1"),
