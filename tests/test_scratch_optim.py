@@ -15,9 +15,12 @@ CASES = {
     "momentum": ("SGD", {"lr": 0.01, "momentum": 0.9}),
     "Nesterov": ("SGD", {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
     "Adagrad": ("Adagrad", {"lr": 0.1, "weight_decay": 0.1}),
+    "Adagrad, large eps": ("Adagrad", {"lr": 0.1, "eps": 0.1}),
     "RMSprop": ("RMSprop", {"lr": 0.01}),
+    "RMSprop, large eps": ("RMSprop", {"lr": 0.01, "eps": 0.1}),
     "RMSprop with momentum": ("RMSprop", {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.1}),
     "Adam": ("Adam", {"lr": 0.05}),
+    "Adam, large eps": ("Adam", {"lr": 0.05, "eps": 0.1}),
     "Adam with decay": ("Adam", {"lr": 0.05, "weight_decay": 0.1, "betas": (0.8, 0.99)}),
     "AdamW": ("AdamW", {"lr": 0.05, "weight_decay": 0.1}),
 }
@@ -50,8 +53,9 @@ def trajectories(name, arguments, steps=100, schedule=None):
     for step in range(steps):
         (group,) = their.param_groups
         assert mine.lr == pytest.approx(group["lr"])
-        for key in {"momentum", "betas"} & vars(mine).keys() & group.keys():
-            assert getattr(mine, key) == pytest.approx(group[key])
+        names = {"momentum", "betas", "alpha", "eps", "weight_decay"}
+        for key in names & vars(mine).keys() & group.keys():
+            assert getattr(mine, key) == pytest.approx(group[key], abs=0)
         for one, other in zip(ours, theirs, strict=True):
             one.grad = slope(one.data, step)
             other.grad = torch.from_numpy(slope(other.detach().numpy(), step))
