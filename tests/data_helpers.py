@@ -27,6 +27,12 @@ posix = pytest.mark.skipif(
 NAMES = tuple(f.name for f in CATALOG["mnist"].files)
 
 
+def to_idx(array):
+    """Write an array of uint8 as an IDX file."""
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header + array.astype(np.uint8, casting="safe").tobytes()
+
+
 def _contents():
     rng = np.random.default_rng(0)
     arrays = (
@@ -35,7 +41,7 @@ def _contents():
         rng.integers(0, 256, (5, 28, 28), np.uint8),
         rng.integers(0, 10, 5, np.uint8),
     )
-    return dict(zip(NAMES, map(formats.to_idx, arrays), strict=True))
+    return dict(zip(NAMES, map(to_idx, arrays), strict=True))
 
 
 RAW = _contents()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_helpers import own, posix
+from data_helpers import own, posix, to_idx
 from PIL import Image
 
 from lenet_course import data
@@ -205,7 +205,7 @@ def test_a_damaged_sample_is_refused(tmp_path):
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (0, 4), (2, 3, 4)])
 def test_idx_there_and_back(shape):
     array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-    np.testing.assert_array_equal(formats.parse_idx(formats.to_idx(array)), array)
+    np.testing.assert_array_equal(formats.parse_idx(to_idx(array)), array)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from data_helpers import to_idx
 from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from lenet_course import data
-from lenet_course.data import formats
 from lenet_course.data.catalog import CATALOG
 
 
@@ -65,9 +65,9 @@ def test_the_same_pixels_as_torchvision_reading_the_files(tmp_path):
     folder = tmp_path / "MNIST" / "raw"
     folder.mkdir(parents=True)
     for part in ("train", "t10k"):
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(formats.to_idx(sample.images))
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(to_idx(sample.images))
         labels = sample.labels.astype(np.uint8)
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(formats.to_idx(labels))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(to_idx(labels))
     theirs = datasets.MNIST(tmp_path, train=False, transform=transforms.ToTensor())
     (xt, yt) = next(iter(DataLoader(theirs, batch_size=1000)))
     x, y = data.to_tensors(sample)

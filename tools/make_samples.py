@@ -41,8 +41,8 @@ def encode(train, test):
     images = np.concatenate([train.images, test.images])
     labels = np.concatenate([train.labels, test.labels]).astype(np.uint8)
     planes = images.reshape(*images.shape[:3], -1).transpose(3, 0, 1, 2)  # (C, N, H, W)
-    if len(planes) == 3:  # red and blue as their difference to green
-        planes = planes - np.stack([planes[1], np.zeros_like(planes[1]), planes[1]])
+    if len(planes) == 3:
+        planes[[0, 2]] -= planes[1]  # red and blue as their differences from green
     padded = np.pad(planes, [(0, 0), (0, 0), (1, 0), (1, 0)])
     guess = formats.guess(padded[..., 1:, :-1], padded[..., :-1, 1:], padded[..., :-1, :-1])
     return bz2.compress(labels.tobytes() + (planes - guess).tobytes(), 9)

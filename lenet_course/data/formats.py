@@ -6,8 +6,9 @@ label byte and 3072 pixel bytes an image: 1024 red, 1024 green, 1024 blue.
 
 The sample is the first images of each class, lossless: bzip2 over the labels, followed by the
 difference of each pixel from a guess by its left, upper and upper-left neighbors, as in JPEG-LS.
-Small differences compress better than pixels. It is bzip2 because its encoder has written the
-same bytes for the same input since 2010.
+Of color images, red and blue are first replaced by their differences from green. Small
+differences compress better than pixels. It is bzip2 because its encoder has written the same
+bytes for the same input since 2010.
 
 References
 ----------
@@ -22,12 +23,12 @@ import bz2
 import hashlib
 import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-UBYTE = 0x08  # the third byte of IDX's magic number: values are unsigned bytes
 SAMPLES = Path(__file__).with_name("samples")
 TRAIN_PER_CLASS = 500
 TEST_PER_CLASS = 100
@@ -125,7 +126,7 @@ def parse_idx(content):
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]))
     array([5, 0, 4], dtype=uint8)
     """
-    start = 4 + 4 * content[3] if content[:3] == bytes([0, 0, UBYTE]) and content[3:] else 0
+    start = 4 + 4 * content[3] if content[:3] == b"\0\0\x08" and content[3:] else 0
     if not 4 < start <= len(content):
         raise ValueError(
             f"An IDX file of unsigned bytes starts with 00 00 08, its rank and its sizes, "
@@ -133,17 +134,11 @@ def parse_idx(content):
         )
     shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
     values = np.frombuffer(content, np.uint8, offset=start)
-    if len(values) != np.prod(shape, dtype=object):
+    if len(values) != math.prod(shape):
         raise ValueError(
             f"The IDX header promises the shape {shape}, but {len(values)} bytes follow."
         )
     return values.reshape(shape)
-
-
-def to_idx(array):
-    """Write an array of uint8 as an IDX file; `parse_idx` reads it back."""
-    header = bytes([0, 0, UBYTE, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    return header + array.astype(np.uint8, casting="safe").tobytes()
 
 
 def idx_split(images, labels):
@@ -199,7 +194,7 @@ def decode_sample(content, image_shape, n_train, n_test):
     H, W, C = (*image_shape, 1)[:3]
     planes = _restore(values[N:].reshape(C, N, H, W))
     if C == 3:
-        planes = planes + np.stack([planes[1], np.zeros_like(planes[1]), planes[1]])
+        planes[[0, 2]] += planes[1]  # red and blue are stored as differences from green
     images = np.ascontiguousarray(planes.transpose(1, 2, 3, 0)).reshape(N, *image_shape)
     labels = values[:N]
     return Split(images[:n_train], labels[:n_train]), Split(images[n_train:], labels[n_train:])
