@@ -137,9 +137,8 @@ def _obtain(spec, folder):
     content = {}
     _add_cached(spec, folder, content)
     if len(content) < len(spec.files):
-        with _locked(folder) as alone:
-            if alone:  # another process may have fetched them meanwhile
-                _add_cached(spec, folder, content, warn=False)
+        with _locked(folder):  # another process may have fetched them meanwhile
+            _add_cached(spec, folder, content, warn=False)
             _add_fetched(spec, folder, content)
     return content
 
@@ -159,7 +158,7 @@ def _add_cached(spec, folder, content, warn=True):
 
 @contextlib.contextmanager
 def _locked(folder):
-    """Let one process at a time fetch into a folder; False if there is nothing to be locked.
+    """Let one process at a time fetch into a folder; where nothing can be locked, go on.
 
     The operating system frees the lock of a dead process.
     """
@@ -172,13 +171,13 @@ def _locked(folder):
             print(f"Another process is fetching into {folder}; waiting.", file=sys.stderr)
             lock.acquire()
     except (OSError, NotImplementedError):
-        yield False
+        yield
         return
     try:
         for left in folder.glob("tmp*"):  # pooch's unfinished files of a process that was killed
             with contextlib.suppress(OSError):
                 left.unlink()
-        yield True
+        yield
     finally:
         lock.release()
 

@@ -185,7 +185,7 @@ class Prepared:
         return f'Prepared("{self.name}", source="{self.source}", {", ".join(shapes)})'
 
 
-def prepare(name, valid, generator, gray=False, normalize=True, source=None, root=None):
+def prepare(dataset, valid, generator, gray=False, normalize=True, source=None, root=None):
     """Load a data set, keep images for validation, normalize all by the training images.
 
     Does `load`, `to_tensors`, `to_gray` if asked for, `split`, `channel_stats` of the training
@@ -193,7 +193,7 @@ def prepare(name, valid, generator, gray=False, normalize=True, source=None, roo
 
     Parameters
     ----------
-    name : str or Dataset
+    dataset : str or Dataset
         What to `load` (from `source` and `root`), or what was loaded.
     valid, generator
         How many images to keep for validation and who decides which, as in `split`. None keeps
@@ -210,12 +210,10 @@ def prepare(name, valid, generator, gray=False, normalize=True, source=None, roo
     >>> prepare("mnist", valid=0.1, generator=g, source="sample").valid[0].shape
     torch.Size([500, 1, 28, 28])
     """
-    if isinstance(name, Dataset):
-        if source is not None or root is not None:
-            raise ValueError("source and root say how to load; this data set is loaded.")
-        dataset = name
-    else:
-        dataset = load(name, source=source, root=root)
+    if not isinstance(dataset, Dataset):
+        dataset = load(dataset, source=source, root=root)
+    elif source is not None or root is not None:
+        raise ValueError("source and root say how to load; this data set is loaded.")
     (x, y), (x_test, y_test) = to_tensors(dataset.train), to_tensors(dataset.test)
     if gray:
         x, x_test = to_gray(x), to_gray(x_test)
