@@ -1,5 +1,6 @@
 """The machinery of the exercise checkers; the checkers are tested with their chapters."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -73,6 +74,22 @@ def test_the_cases_survive_a_function_that_writes_into_them(capsys):
         with pytest.raises(CheckFailed):
             run_cases(function, DOUBLE)
     run_cases(Twice(), DOUBLE)
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [(np.array([math.nan, 1.0]), 2), ([(3, 1), (3, 1, 2)], 2)],
+)
+def test_arguments_that_are_hard_to_compare(argument, expected, capsys):
+    run_cases(len, [Case((argument,), expected)])
+    assert capsys.readouterr().out == "✔ len: all 1 cases agree\n"
+
+    def forgets(rows):
+        n, rows[-1] = len(rows), rows[0]
+        return n
+
+    with pytest.raises(CheckFailed, match="changed its argument"):
+        run_cases(forgets, [Case((argument,), expected)])
 
 
 def test_long_arguments_are_described():
