@@ -86,7 +86,10 @@ def load(path):
     loaded = {}
     for setting, runs in by_setting.items():
         seeds, results = zip(*sorted(runs, key=lambda run: run[0]), strict=True)
-        loaded[setting] = _stack(_checked(seeds), results)
+        try:
+            loaded[setting] = _stack(_checked(seeds), results)
+        except ValueError as error:
+            raise ValueError(f"setting {setting!r} in {path}: {error}") from None
     return loaded
 
 

@@ -108,7 +108,7 @@ def test_what_is_no_file_of_runs_is_named(tmp_path, line):
     with pytest.raises(FileNotFoundError, match=r"no stored runs at .*none\.jsonl"):
         runs.load(tmp_path / "none.jsonl")
     path = write(tmp_path / "runs.jsonl", ("gray", 0), ("gray", 0))
-    with pytest.raises(ValueError, match="the same seed twice"):
+    with pytest.raises(ValueError, match=r"setting 'gray' in .*runs\.jsonl: the same seed twice"):
         runs.load(path)
     path = write(tmp_path / "runs.jsonl", ("gray", 0), end=f"\n{line}")
     with pytest.raises(ValueError, match=r"line 2 of .*runs\.jsonl is no stored run.*delete"):
