@@ -1,5 +1,7 @@
 """A sentence of the text that must hold."""
 
+import numpy as np
+
 
 def claim(sentence, holds):
     """Print a sentence of the text with a check mark, or fail with an AssertionError.
@@ -10,7 +12,7 @@ def claim(sentence, holds):
     >>> claim("a window of 3 has 10 places on a row of 12", 12 - 3 + 1 == 10)
     ✔ a window of 3 has 10 places on a row of 12
     """
-    if type(holds).__name__ not in ("bool", "bool_"):  # Python's bool or NumPy's, no tensor needed
+    if not isinstance(holds, bool | np.bool_):
         raise TypeError(
             f"a claim is True or False, but {sentence!r} was given {holds!r}; "
             "compare it with something, and reduce an array with .all() or .any()"

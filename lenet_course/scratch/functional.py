@@ -6,8 +6,9 @@ Names, arguments and shapes are those of ``torch.nn.functional``. What holds for
   only `flatten` takes any dtype and may share memory. Other dtypes raise a TypeError, as two
   that differ do. A shape that does not match raises a ValueError that says which.
 - A function ``…_backward`` takes first ``grad_output``, the gradient of a loss with respect to
-  the output, in the output's shape. It returns the gradient with respect to each array that went
-  in, in their order, in their shapes.
+  the output, in the output's shape; only `cross_entropy_backward`, with which a backward pass
+  begins, takes none. It returns the gradient with respect to each array that went in, in their
+  order, in their shapes.
 - Sizes along both axes of an image are a pair (H, W), or an int for both.
 
 Sources:
@@ -189,10 +190,10 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1):
     grad_weight, grad_x = np.zeros_like(kernels), np.empty(x.shape, x.dtype)
     work = _Columns(x, weight.shape[2:], places, stride, padding, dilation)
     gradients = np.zeros((len(kernels), work.matrix.shape[1]), x.dtype)  # (C_out, OH·OW·G)
-    last = gradients.reshape(len(kernels), *places, -1).transpose(3, 0, 1, 2)
+    by_image = gradients.reshape(len(kernels), *places, -1).transpose(3, 0, 1, 2)
     for images in work.groups:
         n = len(x[images])
-        last[:n] = grad_output[images]  # those of images that lack meet zeros
+        by_image[:n] = grad_output[images]  # in a last group that is not full, the rest meets zeros
         columns = work.gather(x[images])
         grad_weight += gradients @ columns.T
         np.matmul(kernels.T, gradients, out=columns)
@@ -238,7 +239,7 @@ class _Columns:
         self.entries = self.matrix.reshape(C, *kernel, *places, G).transpose(5, 0, 1, 2, 3, 4)
 
     def gather(self, x):
-        """Copy all windows of at most G images into the matrix; images that lack are zeros."""
+        """Copy all windows of at most G images into the matrix; places without one are zeros."""
         self.padded[...] = 0
         self.inside[: len(x)] = x
         self.entries[...] = self.windows

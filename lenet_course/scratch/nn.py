@@ -90,7 +90,7 @@ class Module:
         """List this layer, and all layers in it."""
         return [self, *(module for layer in self.layers for module in layer.modules())]
 
-    def state(self):
+    def _places(self):
         """List (key, owner, attribute) of each array that belongs to the state dict."""
         places = []
         for name, value in vars(self).items():
@@ -99,12 +99,12 @@ class Module:
             elif name in self.buffers:
                 places.append((name, self, name))
         for i, layer in enumerate(self.layers):
-            places += [(f"{i}.{key}", *place) for key, *place in layer.state()]
+            places += [(f"{i}.{key}", *place) for key, *place in layer._places()]
         return places
 
     def named_parameters(self):
         """List (key, parameter), the keys as in the state dict."""
-        return [(key, owner) for key, owner, _ in self.state() if isinstance(owner, Parameter)]
+        return [(key, owner) for key, owner, _ in self._places() if isinstance(owner, Parameter)]
 
     def parameters(self):
         """List the parameters, for an optimizer."""
@@ -112,7 +112,7 @@ class Module:
 
     def state_dict(self):
         """Copy all parameters and buffers into a dict, under the keys of PyTorch."""
-        return {key: getattr(owner, name).copy() for key, owner, name in self.state()}
+        return {key: getattr(owner, name).copy() for key, owner, name in self._places()}
 
     def load_state_dict(self, state):
         """Copy arrays, or tensors of PyTorch, into the parameters and buffers.
@@ -123,7 +123,7 @@ class Module:
             If a key is missing or unknown, or an array does not fit; nothing is changed then.
         """
         given = {key: np.asarray(value) for key, value in state.items()}
-        ours = {key: getattr(owner, name) for key, owner, name in self.state()}
+        ours = {key: getattr(owner, name) for key, owner, name in self._places()}
         differences = [
             f"{key}: layer {_described(ours.get(key))}, given {_described(given.get(key))}"
             for key in sorted(ours.keys() | given.keys())
@@ -131,7 +131,7 @@ class Module:
         ]
         if differences:
             raise ValueError(f"the state is another network's; {'; '.join(differences)}")
-        for key, owner, name in self.state():
+        for key, owner, name in self._places():
             setattr(owner, name, given[key].astype(ours[key].dtype))
 
     def train(self, mode=True):
@@ -146,7 +146,7 @@ class Module:
 
     def double(self):
         """Turn parameters and buffers to float64; return the layer."""
-        for _, owner, name in self.state():
+        for _, owner, name in self._places():
             array = getattr(owner, name)
             if np.issubdtype(array.dtype, np.floating):
                 setattr(owner, name, array.astype(np.float64))
