@@ -70,8 +70,13 @@ def calibration(probabilities, y, bins=10):
     if len(y) != len(probabilities):
         raise ValueError(f"{len(y)} labels for {len(probabilities)} rows of probabilities")
     sums = probabilities.sum(axis=1)
-    if not (probabilities.min() >= 0 and np.allclose(sums, 1, atol=1e-3)):  # nan is refused, too
-        raise ValueError("each row must be probabilities that add up to 1: apply softmax first")
+    fits = (probabilities >= 0).all(axis=1) & np.isclose(sums, 1, atol=1e-3)  # nan does not
+    if not fits.all():
+        row = fits.argmin()
+        raise ValueError(
+            f"probabilities are 0 or more and add up to 1, but those of row {row} go down to "
+            f"{probabilities[row].min():.3g} and add up to {sums[row]:.3g}: apply softmax first"
+        )
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
     places = np.minimum((sure * bins).astype(int), bins - 1)
     n_images = np.bincount(places, minlength=bins)

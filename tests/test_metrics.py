@@ -47,8 +47,8 @@ HALVES = [[0.5, 0.5]]
             )
             for y in ([1.7, 0.0], [math.nan, 0.0], [True, False], ["0", "1"])
         ),
-        ("calibration", ([[2.0, 1.0]], [0]), ValueError, "apply softmax first"),
-        ("calibration", ([[-0.5, 1.5]], [0]), ValueError, "apply softmax first"),
+        ("calibration", ([*HALVES, [2.0, 1.0]], [0, 0]), ValueError, "row 1 .* up to 3: apply"),
+        ("calibration", ([[-0.5, 1.5]], [0]), ValueError, "row 0 go down to -0.5 and .* up to 1:"),
         ("calibration", ([[math.nan, 1.0]], [0]), ValueError, "apply softmax first"),
         ("calibration", ([0.5, 0.5], [0]), ValueError, r"shape \(N, K\), got \(2,\)"),
         ("calibration", ([[], []], [0, 0]), ValueError, r"shape \(N, K\), got \(2, 0\)"),

@@ -130,7 +130,7 @@ def test_every_number_has_a_range(name):
     [
         (lambda: optim.SGD([]), ValueError, r"net.parameters\(\)"),
         (lambda: optim.SGD([np.ones(2)]), ValueError, "at least one Parameter"),
-        (lambda: optim.SGD([P], nesterov=True), ValueError, "momentum=0.0"),
+        (lambda: optim.SGD([P], nesterov=True), ValueError, "momentum=0.0; give one"),
         (lambda: optim.Adam([P], betas=(0.9, 1)), ValueError, r"betas\[1\]=1 .* from 0 to 1"),
         (lambda: optim.AdamW([P], betas=(-0.1, 0.9)), ValueError, r"betas\[0\]=-0.1"),
         (lambda: optim.Adam([P], betas=0.9), ValueError, "betas=0.9 must be two numbers"),

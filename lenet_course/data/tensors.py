@@ -64,7 +64,7 @@ def channel_stats(images):
         return _array_stats(images)
     check_images(images)
     if images.numel() == 0:
-        raise ValueError("There are no pixels to take the mean of.")
+        raise ValueError(f"Images of shape {tuple(images.shape)} have no pixels to average.")
     channels = images.transpose(0, 1).flatten(1).double()  # (C, N·H·W)
     return tuple(channels.mean(1).tolist()), tuple(channels.std(1, correction=0).tolist())
 
@@ -259,7 +259,7 @@ def check_pairs(x, y):
             f"x of shape {tuple(x.shape)} but y of shape {tuple(y.shape)}; give one label an image."
         )
     if len(x) == 0:
-        raise ValueError("There are no images.")
+        raise ValueError(f"There are no images: x has the shape {tuple(x.shape)}.")
 
 
 def check_generator(generator):

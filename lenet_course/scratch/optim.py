@@ -76,7 +76,10 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, weight_decay)
         self.momentum, self.nesterov = real_number("momentum", momentum, below=1), nesterov
         if nesterov and momentum == 0:
-            raise ValueError(f"nesterov looks ahead along the momentum, but momentum={momentum}")
+            raise ValueError(
+                f"nesterov looks ahead along the momentum, but momentum={momentum}; give one, "
+                "such as momentum=0.9"
+            )
 
     def _update(self, parameter, state):
         step = self._decayed(parameter)
