@@ -138,14 +138,7 @@ def train(setting, prepared, epochs, path, device="cpu", say=print):
         loss = one_epoch(parallel, optimizer, shared.epoch(epoch))
         seconds = time.perf_counter() - start
         _, correct, n_valid = evaluate(net, *prepared.valid, device)
-        history.append(
-            {
-                "train_loss": loss,
-                "valid_correct": correct,
-                "valid_images": n_valid,
-                "images_per_second": len(y) / seconds,
-            }
-        )
+        history.append({"train_loss": loss, "valid_correct": correct, "valid_images": n_valid})
         if not math.isfinite(loss):
             raise ValueError(
                 f"the mean loss of epoch {epoch + 1} is {loss}: try a smaller --learning-rate than "
