@@ -17,10 +17,10 @@ class Evaluation(NamedTuple):
 
 
 @torch.no_grad()
-def evaluate(model, batches, loss_function=None, device=None):
+def evaluate(model, batches, loss_function=None):
     """Measure a model's mean loss and accuracy in evaluation mode; its mode is put back.
 
-    `loss_function` is as in `fit`; `device` is by default the one that holds the model.
+    `loss_function` is as in `fit`.
 
     Examples
     --------
@@ -31,9 +31,8 @@ def evaluate(model, batches, loss_function=None, device=None):
     0.75
     """
     check_model(model)
-    device = device or device_of(model)
     with evaluation_mode(model):
-        return one_pass(model, batches, loss_function or nn.CrossEntropyLoss(), device)
+        return one_pass(model, batches, loss_function or nn.CrossEntropyLoss(), device_of(model))
 
 
 @torch.no_grad()

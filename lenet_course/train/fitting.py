@@ -182,7 +182,7 @@ def fit(
             start = time.perf_counter()
             trained = one_pass(model, train_batches, loss_function, device, course.step)
             seconds = time.perf_counter() - start
-            valid = valid_batches and evaluate(model, valid_batches, loss_function, device)
+            valid = valid_batches and evaluate(model, valid_batches, loss_function)
             history.add(trained, seconds, valid)
             course.end_epoch(patience)
             if checkpoint:
