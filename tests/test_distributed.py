@@ -239,11 +239,9 @@ def test_the_averaged_gradient_is_that_of_one_process_on_the_whole_batch(launche
 @pytest.mark.parametrize("n", [1, 10, 11])
 def test_evaluation_counts_each_image_once(launched, n):
     net, (x, y) = models.lenet(seed=0), made_up().train
-    logits = net(x[:n])
-    expected = F.cross_entropy(logits, y[:n], reduction="sum").item()
-    correct = int((logits.argmax(1) == y[:n]).sum())
+    correct = int((net(x[:n]).argmax(1) == y[:n]).sum())
     for answers in launched[1]["counts"]:
-        assert answers[str(n)] == [pytest.approx(expected, rel=1e-5), correct, n]
+        assert answers[str(n)] == [correct, n]
 
 
 @ON_LINUX
