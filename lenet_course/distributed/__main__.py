@@ -101,7 +101,8 @@ def meet(rank, processes, limit):
     for other in range(1, processes):
         while not store.check([f"{name} has {other}"]):
             if time.monotonic() > end:
-                raise dist.DistStoreError(f"process {other} has not come in {limit.seconds} s")
+                seconds = limit.total_seconds()
+                raise dist.DistStoreError(f"process {other} has not come in {seconds:g} s")
             if store.check([f"asks {other}"]):
                 store.set(f"told {store.get(f'asks {other}').decode()}", name)
             time.sleep(0.01)
