@@ -4,7 +4,6 @@ What is to be compared takes turns in one run, so that a busy machine slows all 
 Process 0 prints one line of JSON with the seconds of every turn, and of every try of a turn.
 """
 
-import argparse
 import json
 import time
 
@@ -17,27 +16,24 @@ from lenet_course import models
 from lenet_course.distributed.__main__ import group, say
 from lenet_course.distributed.training import Setting
 
-NUMBERS = [1_000, 10_000, 61_706, 250_000, 1_000_000]  # 61,706 are LeNet's
+BATCH_SIZES = (128, 1024)
+NUMBERS = (1_000, 10_000, 61_706, 250_000, 1_000_000)  # 61,706 are LeNet's
+TURNS = 10
 TRIES = 10  # of an all-reduce at each turn: it is short, so a process that sleeps spoils it
 
 
-def main(arguments=None):
+def main():
     """Take turns, and print what each took."""
-    parser = argparse.ArgumentParser(prog="torchrun … -m lenet_course.distributed.timing")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[128, 1024])
-    parser.add_argument("--numbers", type=int, nargs="+", default=NUMBERS)
-    parser.add_argument("--turns", type=int, default=10)
-    options = parser.parse_args(arguments)
     with group(timeout=300) as device:
         processes = dist.get_world_size()
-        steps = {size: steps_of(size, processes, device) for size in options.batch_sizes}
-        reduces = {n: torch.zeros(n, device=device) for n in options.numbers}
+        steps = {size: steps_of(size, processes, device) for size in BATCH_SIZES}
+        reduces = {n: torch.zeros(n, device=device) for n in NUMBERS}
         measured = {
             "processes": processes,
             "steps": {size: {name: [] for name in three} for size, three in steps.items()},
             "all_reduce": {4 * n: [] for n in reduces},  # by the bytes of float32
         }
-        for _ in range(options.turns):
+        for _ in range(TURNS):
             for size, three in steps.items():
                 for name, step in three.items():
                     measured["steps"][size][name].append(
