@@ -154,23 +154,6 @@ def test_dropout_draws_the_same_numbers_beside_a_logger(tmp_path):
     logger.close()
 
 
-def test_one_step_of_three_is_logged_if_asked(tmp_path):
-    truth = Truth(models.lenet(seed=0))
-    logger = train.TensorBoard(tmp_path, *some_digits(10, 1), every=3)
-
-    def both(moment):
-        logger(moment)
-        truth(moment)
-
-    fit(both)
-    logger.close()
-    events = read(tmp_path)
-    expected = {3: truth.losses[2], 6: truth.losses[5]}
-    assert scalars(events, "step/loss") == pytest.approx(expected, rel=1e-6)
-    expected = {3: truth.ratios[2], 6: truth.ratios[5]}
-    assert scalars(events, "update to weight/3.weight") == pytest.approx(expected, rel=1e-4)
-
-
 def test_mistakes_show_the_wrong_answers_only(tmp_path):
     x, y = some_digits(10, 1)
     net = models.lenet(seed=0)

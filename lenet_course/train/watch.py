@@ -7,7 +7,6 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from lenet_course.arguments import whole_number
 from lenet_course.train.evaluation import device_of, predict
 
 
@@ -27,8 +26,6 @@ class TensorBoard:
         be written is an OSError.
     x, y : Tensor, (N, C, H, W) and (N,)
         Validation images whose wrong answers are shown.
-    every : int
-        Log one step of so many; each costs a copy of the weights.
 
     Examples
     --------
@@ -37,14 +34,14 @@ class TensorBoard:
     >>> logger.close()
     """
 
-    def __init__(self, folder, x, y, every=1):
+    def __init__(self, folder, x, y):
         try:
             from torch.utils.tensorboard import SummaryWriter  # takes a second to import
         except ImportError as error:
             raise ImportError(
                 'the log needs the package tensorboard: pip install "lenet-course[tensorboard]"'
             ) from error
-        self.every, self.x, self.y = whole_number("every", every), x, y
+        self.x, self.y = x, y
         if len(x) != len(y):
             raise ValueError(f"{len(x)} images and {len(y)} labels: give one label an image")
         self._started, self._before = False, {}
@@ -66,16 +63,14 @@ class TensorBoard:
 
     def _step(self, moment):
         weights, step = _weights(moment.model), moment.step
-        if step % self.every == 0:
-            self._writer.add_scalar("step/loss", moment.loss, step)
-            for name, before in self._before.items():
-                ratio = (weights[name] - before).norm() / before.norm()
-                self._writer.add_scalar(f"update to weight/{name}", ratio, step)
-        if (step + 1) % self.every == 0:
-            # the schedule has moved on already: this is the rate that the next step will use
-            rate = moment.optimizer.param_groups[0]["lr"]
-            self._writer.add_scalar("step/learning rate", rate, step + 1)
-            self._before = {name: weight.clone() for name, weight in weights.items()}
+        self._writer.add_scalar("step/loss", moment.loss, step)
+        for name, before in self._before.items():
+            ratio = (weights[name] - before).norm() / before.norm()
+            self._writer.add_scalar(f"update to weight/{name}", ratio, step)
+        # the schedule has moved on already: this is the rate that the next step will use
+        rate = moment.optimizer.param_groups[0]["lr"]
+        self._writer.add_scalar("step/learning rate", rate, step + 1)
+        self._before = {name: weight.clone() for name, weight in weights.items()}
 
     def _epoch(self, moment):
         for quantity in ("loss", "accuracy"):
