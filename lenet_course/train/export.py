@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 
-from lenet_course.arguments import real_number, whole_number
+from lenet_course.arguments import whole_number
 from lenet_course.files import write_whole
 from lenet_course.train.evaluation import check_model, device_of, evaluation_mode, predict
+
+TOLERANCE = 1e-5  # of the largest logit
 
 
 def export_onnx(model, input_shape, path):
@@ -46,19 +48,18 @@ def export_onnx(model, input_shape, path):
     write_whole(path, proto.SerializeToString(deterministic=True), "the ONNX file")
 
 
-def predict_onnx(path, x, batch_size=1000):
+def predict_onnx(path, x):
     """Return the logits of an ONNX file for images x, computed by onnxruntime on the CPU.
 
     A file that is torn, or that `export_onnx` has not written, raises a ValueError.
     """
     runtime = _needed("onnxruntime")
-    batch_size = whole_number("batch_size", batch_size)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no network at {path}: export_onnx writes it")
     try:
         session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-        parts = [session.run(["logits"], {"images": p.numpy()})[0] for p in x.split(batch_size)]
+        parts = [session.run(["logits"], {"images": p.numpy()})[0] for p in x.split(1000)]
     except Exception as error:  # onnxruntime has a class for each kind of failure, and no parent
         shape = tuple(x.shape)
         raise ValueError(
@@ -68,13 +69,12 @@ def predict_onnx(path, x, batch_size=1000):
     return torch.cat([torch.from_numpy(part) for part in parts])
 
 
-def check_onnx(model, path, x, tolerance=1e-5):
+def check_onnx(model, path, x):
     """Compare an ONNX file's logits for images x with the model's; give the largest difference.
 
-    If it is more than `tolerance` of the largest logit, or NaN, a ValueError tells it: the file
-    was altered, or is another network's.
+    If it is more than 1/100,000 of the largest logit, or NaN, a ValueError tells it: the file was
+    altered, or is another network's.
     """
-    tolerance = real_number("tolerance", tolerance)
     ours, theirs = predict(model, x), predict_onnx(path, x)
     if ours.shape != theirs.shape:
         raise ValueError(
@@ -82,7 +82,7 @@ def check_onnx(model, path, x, tolerance=1e-5):
             f"model {tuple(ours.shape)}"
         )
     difference, largest = float((ours - theirs).abs().max()), float(ours.abs().max())
-    if not difference <= tolerance * largest:
+    if not difference <= TOLERANCE * largest:
         raise ValueError(
             f"{path} gives other logits than the model, by up to {difference:.1e} where the "
             f"largest is {largest:.2f}: the file was altered or is another network's; export anew"
