@@ -333,25 +333,14 @@ def confusion_matrix(ax, counts, classes):
     return ax
 
 
-def learning_curves(ax, history, quantity="loss", label=""):
-    """Draw the loss or the accuracy of each epoch of a `History`, in training and validation.
-
-    Call it with a `label` for each of several runs on the same axes, and each gets a color.
-    """
-    if quantity not in ("loss", "accuracy"):
-        raise ValueError(f"quantity must be loss or accuracy, got {quantity!r}")
-    train, valid = getattr(history, f"train_{quantity}"), getattr(history, f"valid_{quantity}")
-    if not train:
+def learning_curves(ax, history):
+    """Draw the loss of each epoch of a `History`, in training and, if measured, in validation."""
+    if not history.train_loss:
         raise ValueError("this history holds no finished epoch, so there is no curve to draw")
-    color = None  # the next one of the cycle
-    for split, values in (("training", train), ("validation", valid)):
-        style = SPLITS[split]
-        if label:
-            style = style | {"label": f"{label} {split}", "color": color}
-        if values:
-            (line,) = ax.plot(np.arange(1, len(values) + 1), values, **style)
-            color = line.get_color()
-    ax.set(xlabel="epoch", ylabel=quantity)
+    for split, losses in (("training", history.train_loss), ("validation", history.valid_loss)):
+        if losses:
+            ax.plot(np.arange(1, len(losses) + 1), losses, **SPLITS[split])
+    ax.set(xlabel="epoch", ylabel="loss")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend()
     return ax

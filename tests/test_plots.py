@@ -195,40 +195,23 @@ def test_the_splits_are_told_apart_by_color_and_by_line():
     assert set(plots.SPLITS) == {"training", "validation", "test"}
 
 
-HISTORY = History(
-    train_loss=[2.0, 1.0], train_accuracy=[0.1, 0.5], valid_loss=[2.1, 1.5], valid_accuracy=[0.2, 0]
-)
-
-
-@pytest.mark.parametrize("quantity", ["loss", "accuracy"])
-def test_learning_curves_of_one_run_look_like_their_splits(ax, quantity):
-    assert plots.learning_curves(ax, HISTORY, quantity) is ax
+def test_learning_curves_look_like_their_splits(ax):
+    history = History(train_loss=[2.0, 1.0], valid_loss=[2.1, 1.5])
+    assert plots.learning_curves(ax, history) is ax
     train, valid = ax.lines
     assert list(train.get_xdata()) == list(valid.get_xdata()) == [1, 2]
-    assert list(train.get_ydata()) == getattr(HISTORY, f"train_{quantity}")
-    assert list(valid.get_ydata()) == getattr(HISTORY, f"valid_{quantity}")
+    assert list(train.get_ydata()) == history.train_loss
+    assert list(valid.get_ydata()) == history.valid_loss
     assert [looks(line) for line in ax.lines] == [
         plots.SPLITS["training"],
         plots.SPLITS["validation"],
     ]
     assert legend(ax) == ["training", "validation"]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", quantity)
-
-
-def test_learning_curves_of_several_runs_have_a_color_each(ax):
-    ax.axhline(0)  # other lines do not matter
-    for name in ("plain", "shifted"):
-        plots.learning_curves(ax, HISTORY, label=name)
-    _, *lines = ax.lines
-    colors = [line.get_color() for line in lines]
-    assert colors[0] == colors[1] != colors[2] == colors[3]
-    assert [line.get_linestyle() for line in lines] == ["--", "-", "--", "-"]
-    names = "plain training", "plain validation", "shifted training", "shifted validation"
-    assert legend(ax) == list(names)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
 
 
 def test_learning_curves_without_validation(ax):
-    plots.learning_curves(ax, History(train_loss=[1.0], train_accuracy=[0.5]))
+    plots.learning_curves(ax, History(train_loss=[1.0]))
     assert [looks(line) for line in ax.lines] == [plots.SPLITS["training"]]
 
 
@@ -324,7 +307,6 @@ LIMITS = (-1, 1), (-1, 1)
         ("class_bars", [np.zeros(3), 3], "3 is no class: they go from 0 to 2"),
         ("share_bars", [["conv", "linear"], {"work": [1.0]}], "2 labels .*, work has 1"),
         ("confusion_matrix", [np.zeros((2, 2)), ["a", "b", "c"]], "3 classes need a square"),
-        ("learning_curves", [History(), "los"], "must be loss or accuracy, got 'los'"),
         ("learning_curves", [History()], "no finished epoch"),
         ("seed_band", [[1, 2], [0.1, 0.2]], r"2 places need .* \(seeds, 2\).* got \(2,\)"),
         ("seed_band", [[1, 2], [[0.1, 0.2]]], r"at least two seeds, got \(1, 2\)"),
