@@ -144,20 +144,20 @@ def outline(ax, top, left, height, width, color="C1"):
     return ax
 
 
-def window_grid(ax, size, kernel_size, stride=1, padding=0, dilation=1, pixels=None):
+def window_grid(ax, size, kernel_size, stride=1, padding=0, pixels=None):
     """Draw an image with a window's first and last place, and a dot at each place's upper left.
 
     The numbers are given as `lenet_course.shapes` takes them; a window that does not fit is a
     ValueError. `pixels` (H, W) of this size are drawn instead of blank squares.
     """
     sizes, kernels = pair("size", size), pair("kernel_size", kernel_size)
-    strides, dilations = pair("stride", stride), pair("dilation", dilation)
-    places = conv_output_size(sizes, kernels, stride, padding, dilation)
-    sides = padding_per_side(kernels, padding, dilation)
+    strides = pair("stride", stride)
+    places = conv_output_size(sizes, kernels, strides, padding)
+    sides = padding_per_side(kernels, padding)
     starts = [np.arange(n) * s - side[0] for n, s, side in zip(places, strides, sides, strict=True)]
     reads = [
-        {int(start) + entry * d for start in axis for entry in range(k)}
-        for axis, k, d in zip(starts, kernels, dilations, strict=True)
+        {int(start) + entry for start in axis for entry in range(k)}
+        for axis, k in zip(starts, kernels, strict=True)
     ]
     (above, below), (left, right) = sides
     if pixels is None:
@@ -173,7 +173,7 @@ def window_grid(ax, size, kernel_size, stride=1, padding=0, dilation=1, pixels=N
     rows, columns = np.meshgrid(*starts, indexing="ij")
     mark = 10 if pixels is None else 3
     ax.plot(columns.ravel(), rows.ravel(), linestyle="none", marker=".", ms=mark, color="C5")
-    height, width = (d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True))
+    height, width = kernels
     for color, which, name in (("C5", 0, "first place"), ("C1", -1, "last place")):
         corner = (starts[1][which] - 0.5, starts[0][which] - 0.5)
         ax.add_patch(Rectangle(corner, width, height, fill=False, ec=color, lw=3, label=name))

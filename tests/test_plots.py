@@ -311,7 +311,7 @@ LIMITS = (-1, 1), (-1, 1)
         ("seed_band", [[1, 2], [0.1, 0.2]], r"2 places need .* \(seeds, 2\).* got \(2,\)"),
         ("seed_band", [[1, 2], [[0.1, 0.2]]], r"at least two seeds, got \(1, 2\)"),
         ("window_grid", [(3, 4), 5], "does not fit"),
-        ("window_grid", [(4, 3), 2, 1, 0, 1, np.ones((3, 4))], r"\(4, 3\).*got \(3, 4\)"),
+        ("window_grid", [(4, 3), 2, 1, 0, np.ones((3, 4))], r"\(4, 3\).*got \(3, 4\)"),
         ("graph", [GRAPH, {("x", "y"): ""}], "no node has the name y"),
         ("graph", [GRAPH, {}, {"y": 1}], "no node has the name y"),
         ("graph", [GRAPH, {}, {}, {"y": 1}], "no node has the name y"),
