@@ -1,9 +1,8 @@
 """Drawings that several chapters share; what serves one chapter is in `lenet_course.chapters`.
 
 Each takes an `Axes`, or several where the argument is called `axes`, draws what the arrays hold
-and returns what it took.
-Arrays of another shape are a ValueError that names the shape. Colors, fonts and resolution come
-from ``chapters/matplotlibrc``.
+and returns what it took. Arrays of another shape are a ValueError that names the shape. Colors,
+fonts and resolution come from ``chapters/matplotlibrc``.
 
 Training, validation and test have one color and one line each in the whole book, in `SPLITS`:
 ``ax.plot(epochs, loss, **SPLITS["training"])``. Where several runs share one axes, each run gets
@@ -197,6 +196,7 @@ def square(ax, x, y, color=None, padded=False, hatched=False):
     if hatched:
         style |= {"hatch": "////", "ec": "C3"}
     ax.add_patch(Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, zorder=2, **style))
+    return ax
 
 
 def network_blocks(ax, shapes, labels):
