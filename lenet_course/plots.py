@@ -223,6 +223,13 @@ def network_blocks(ax, shapes, labels):
     return ax
 
 
+def arrow(ax, tail, head):
+    """Draw an arrow of a graph from one place (right, up) to another."""
+    style = {"arrowstyle": "->", "color": "#444444", "lw": 1.5, "shrinkA": 0, "shrinkB": 1}
+    ax.annotate("", head, tail, arrowprops=style)
+    return ax
+
+
 def graph(ax, nodes, edges, values=None, gradients=None):
     """Draw a computational graph: a box for each number, an arrow to what is computed from it.
 
@@ -237,8 +244,7 @@ def graph(ax, nodes, edges, values=None, gradients=None):
     width, height = 1.3, 1.0
     for (start, end), label in edges.items():
         tail, head = np.add(nodes[start], (width / 2, 0)), np.add(nodes[end], (-width / 2, 0))
-        arrow = {"arrowstyle": "->", "color": "#444444", "lw": 1.5, "shrinkA": 0, "shrinkB": 1}
-        ax.annotate("", head, tail, arrowprops=arrow)
+        arrow(ax, tail, head)
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
         ax.text(*(tail + head) / 2, label, ha="center", va="center", bbox=paper if label else None)
     for name, (x, y) in nodes.items():

@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from torch.overrides import TorchFunctionMode
 
 from lenet_course.checks import Case, run_cases
+from lenet_course.plots import arrow
 
 WRITTEN = {"mul": "{}·{}", "add": "{} + {}", "sub": "{} − {}", "cos": "cos({})", "sin": "sin({})"}
 
@@ -88,7 +89,7 @@ def expression_graph(ax, operations, gradients=True):
         if op.inputs:
             text += " = " + WRITTEN[op.name].format(*(symbols[i] for i in op.inputs))
         for source in op.inputs:
-            _arrow(ax, np.add(places[source], (0.7, 0)), np.subtract(place, (0.7, 0)))
+            arrow(ax, np.add(places[source], (0.7, 0)), np.subtract(place, (0.7, 0)))
         lines = [(text, "black"), (_short(op.value), "C0")]
         lines += [(f"gradient {_short(op.gradient)}", "C3")] if gradients else []
         _box(ax, place, 1.4, 0.95, lines)
@@ -114,9 +115,9 @@ def network_graph(ax, operations, names):
         )
         for parameter, side in zip(parameters, (-1, 1), strict=False):
             _box(ax, (2.15 * side, y), 1.9, 0.5, _sizes(next(names), parameter, 0))
-            _arrow(ax, (1.2 * side, y), (0.95 * side, y))
+            arrow(ax, (1.2 * side, y), (0.95 * side, y))
         if row:
-            _arrow(ax, (0, y + 0.41), (0, y + 0.25))
+            arrow(ax, (0, y + 0.41), (0, y + 0.25))
         _box(ax, (0, y), 1.9, 0.5, _sizes(op.name.removesuffix("2d").replace("_", " "), op, 1))
     ax.set(xlim=(-3.15, 3.15), ylim=(y - 0.3, 0.3))
     ax.set_axis_off()
@@ -146,11 +147,6 @@ def _box(ax, middle, width, height, lines):
         for part, (text, color) in enumerate(parts):
             along = width / 2 * (part - (len(parts) - 1) / 2)
             ax.text(x + along, y + up, text, ha="center", va="center", color=color)
-
-
-def _arrow(ax, tail, head):
-    arrow = {"arrowstyle": "->", "color": "#444444", "lw": 1.5, "shrinkA": 0, "shrinkB": 1}
-    ax.annotate("", head, tail, arrowprops=arrow)
 
 
 def check_gradients(function):
