@@ -10,12 +10,12 @@ from experiments.store import add_run, circumstances
 PATH = FOLDER / "labels.jsonl"
 
 
-def labels(name, source="full"):
+def labels(name):
     """Give the labels of the validation and test images of a data set, as strings of digits."""
     if name == "cifar10":
-        images = color.prepare(color.Setting(epochs=1), source)
+        images = color.prepare(color.Setting(epochs=1), "full")
     else:
-        images = gray.prepare(gray.Setting(epochs=1, data=name), source)
+        images = gray.prepare(gray.Setting(epochs=1, data=name), "full")
     parts = {part: images[part][1].tolist() for part in ("valid", "test")}
     return {f"{part}_labels": "".join(map(str, digits)) for part, digits in parts.items()}
 

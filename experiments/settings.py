@@ -247,10 +247,10 @@ def depth(network="stack", rate=0.05, **model):
     )
 
 
-def depth_plan(layers, maps=32):
+def depth_plan(layers):
     """Plan so many convolutions: one, a pooling, and the rest in two halves with pooling after."""
     half = layers // 2
-    return [maps, POOL, *half * [maps], POOL, *(layers - 1 - half) * [maps], POOL]
+    return [32, POOL, *half * [32], POOL, *(layers - 1 - half) * [32], POOL]
 
 
 ACTIVATIONS = {

@@ -263,7 +263,7 @@ def graph(ax, nodes, edges, values=None, gradients=None):
     return ax
 
 
-def descent(ax, loss, path, xlim, ylim, label=""):
+def descent(ax, loss, path, xlim, ylim):
     """Draw the steps of an optimizer, (steps + 1, 2), over the contour lines of a loss.
 
     ``loss(first, second)`` takes and returns arrays of one shape. Eight contours have heights
@@ -279,17 +279,17 @@ def descent(ax, loss, path, xlim, ylim, label=""):
         lowest, highest = heights.min(), heights.max()
         levels = lowest + (highest - lowest) * np.linspace(0, 1, 10)[1:-1] ** 2
         ax.contour(across, up, heights, levels, colors="0.75", linewidths=1)
-    ax.plot(*path.T, "o-", markersize=3.5, linewidth=1.2, label=label)
+    ax.plot(*path.T, "o-", markersize=3.5, linewidth=1.2)
     ax.set(xlim=xlim, ylim=ylim)
     return ax
 
 
-def class_bars(ax, values, highlight=None):
+def class_bars(ax, values, highlight):
     """Draw one bar per class, (classes,), numbered from 0, and one of them in another color."""
     values = np.asarray(values)
     if values.ndim != 1:
         raise ValueError(f"one row of numbers is drawn, got the shape {values.shape}")
-    if highlight is not None and not 0 <= highlight < len(values):
+    if not 0 <= highlight < len(values):
         raise ValueError(f"highlight={highlight} is no class: they go from 0 to {len(values) - 1}")
     classes = np.arange(len(values))
     ax.bar(classes, values, color=["C1" if k == highlight else "C0" for k in classes])

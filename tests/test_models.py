@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lenet_course import models
+from lenet_course.models.lenet import ACTIVATIONS, POOLINGS
 from lenet_course.scratch import nn as numpy_nn
 
 GRAY, RGB = (1, 28, 28), (3, 32, 32)
@@ -104,8 +105,8 @@ def test_each_network_has_these_layers(name):
         (models.mlp, {}),
         (models.lenet, {"in_channels": 3, "classes": 7}),
     ]
-    + [(models.lenet, {"activation": name}) for name in models.ACTIVATIONS]
-    + [(models.lenet, {"pooling": name}) for name in models.POOLINGS]
+    + [(models.lenet, {"activation": name}) for name in ACTIVATIONS]
+    + [(models.lenet, {"pooling": name}) for name in POOLINGS]
     + [(models.lenet, {"batch_norm": True})],
 )
 def test_both_libraries_give_the_same_logits_from_the_same_weights(make, arguments):

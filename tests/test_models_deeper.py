@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from lenet_course import models
 from lenet_course.models import POOL
+from lenet_course.models.vgg import VGG16
 from lenet_course.shapes import conv_parameter_count, linear_parameter_count
 
 RGB = (3, 32, 32)
@@ -43,12 +44,12 @@ def test_vgg16_computes_what_torchvisions_features_compute():
 
 
 def test_vgg16_has_its_parameters_with_and_without_the_last_pooling():
-    maps = [n for n in models.VGG16 if n != POOL]
+    maps = [n for n in VGG16 if n != POOL]
     convolutions = sum(
         conv_parameter_count(i, o, 3, bias=False) + 2 * o
         for i, o in zip([3, *maps[:-1]], maps, strict=True)
     )
-    assert (len(maps), models.VGG16.count(POOL)) == (13, 5)
+    assert (len(maps), VGG16.count(POOL)) == (13, 5)
     assert parameters(models.vgg16()) == convolutions + 5130 == 14_724_042
     without = models.vgg16(last_pool=False, classifier_inputs=2048)
     assert parameters(without) == convolutions + linear_parameter_count(2048, 10)

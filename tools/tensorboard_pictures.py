@@ -57,8 +57,8 @@ def main():
         server.wait()
 
 
-def _wait_for(port, seconds=60):
-    for _ in range(seconds):
+def _wait_for(port):
+    for _ in range(60):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return

@@ -7,15 +7,15 @@ import numpy as np
 from lenet_course.checks import Case, run_cases
 
 
-def first_steps(axes, losses, sizes, names, classes=10):
+def first_steps(axes, losses, sizes, names):
     """Draw the loss of each step (steps,) and below it the gradients' sizes (steps, layers).
 
-    The dotted line is the loss of equal scores, log of the number of `classes`.
+    The dotted line is the loss of ten equal scores, log 10.
     """
     steps = np.arange(1, len(losses) + 1)
     upper, lower = axes
     upper.plot(steps, losses, color="C5")
-    upper.axhline(math.log(classes), color="0.4", linestyle=":")
+    upper.axhline(math.log(10), color="0.4", linestyle=":")
     upper.set(ylabel="loss", ylim=(0, None))
     for name, size in zip(names, np.transpose(sizes), strict=True):
         lower.semilogy(steps, size, label=name, linewidth=1.2)

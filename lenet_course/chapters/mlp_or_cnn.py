@@ -7,16 +7,15 @@ from lenet_course import scratch
 from lenet_course.checks import Case, run_cases
 
 
-def estimate_lines(ax, x, estimates, percent=True, **style):
+def estimate_lines(ax, x, estimates, percent=True):
     """Draw a line for each name through its estimates, one for each x, with their intervals.
 
-    `estimates` holds for each name a sequence of (value, low, high, …); `style` goes to
-    ``ax.errorbar``.
+    `estimates` holds for each name a sequence of (value, low, high, …).
     """
     for name, row in estimates.items():
         value, low, high = np.transpose([estimate[:3] for estimate in row])
         reach = (value - low, high - value)
-        ax.errorbar(x, value, reach, label=name, **{"marker": "o", "capsize": 4} | style)
+        ax.errorbar(x, value, reach, label=name, marker="o", capsize=4)
     if percent:
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(axis="y")

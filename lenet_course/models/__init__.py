@@ -13,18 +13,15 @@ the same network again, but the two libraries give two different ones.
 
 from lenet_course.models.deep import deep, shallow
 from lenet_course.models.inception import Inception, small_inception
-from lenet_course.models.lenet import ACTIVATIONS, POOLINGS, cifar_lenet, lenet
+from lenet_course.models.lenet import cifar_lenet, lenet
 from lenet_course.models.lenet5_1998 import framed, lenet5_1998, map_criterion
 from lenet_course.models.mlp import mlp
 from lenet_course.models.resnet import resnet, resnet20, whiten
 from lenet_course.models.table import layer_table, multiplications
-from lenet_course.models.vgg import POOL, VGG16, stack, vgg16
+from lenet_course.models.vgg import POOL, stack, vgg16
 
 __all__ = [
-    "ACTIVATIONS",
     "POOL",
-    "POOLINGS",
-    "VGG16",
     "Inception",
     "cifar_lenet",
     "deep",
