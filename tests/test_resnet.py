@@ -55,6 +55,12 @@ def test_the_small_residual_network_is_this_one(arguments, parameters):
     assert sum(p.numel() for p in net.parameters()) == parameters
 
 
+def test_an_image_can_be_halved_four_times():
+    assert models.resnet((2,) * 4)(images()).shape == (4, 10)
+    with pytest.raises(RuntimeError, match="too small"):
+        models.resnet((2,) * 5)(images())
+
+
 @pytest.mark.parametrize("residual", [True, False])
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_resnet20_and_its_plain_twin_are_those_of_the_paper(residual, batch_norm):

@@ -68,7 +68,7 @@ def resnet(widths=(64, 128, 256), classes=10, seed=None):
     Parameters
     ----------
     widths : sequence of int
-        Feature maps after each of the halvings, at most five for an image of 32×32.
+        Feature maps after each of the halvings, at most four for an image of 32×32.
     classes : int
     seed : int, optional
     """
