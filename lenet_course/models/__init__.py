@@ -4,9 +4,10 @@
 ``lenet_course.scratch.nn`` in NumPy; weights move between the two by their state dicts. Each
 network maps a batch of images (N, C, H, W) to logits (N, classes).
 
-Weights are drawn by PyTorch's default rule, those of `lenet5_1998` by its paper's. A `seed`, a
-whole number from 0, makes them reproducible and changes no other random number: PyTorch draws as
-after ``torch.manual_seed(seed)``, the NumPy network from ``np.random.default_rng(seed)``, dropout
+Weights are drawn by PyTorch's default rule, except the kernels of `stack` and `vgg16` (He's rule or
+Xavier's) and all weights of `lenet5_1998` (its paper's). A `seed`, a whole number from 0, makes
+them reproducible and changes no other random number: PyTorch draws as after
+``torch.manual_seed(seed)``, the NumPy network from ``np.random.default_rng(seed)``, dropout
 included. Without a seed PyTorch takes its global generator, NumPy a fresh one. So one seed gives
 the same network again, but the two libraries give two different ones.
 """

@@ -58,7 +58,7 @@ def stack(plan, inputs, kernel_size=3, activation="relu", batch_norm=True, seed=
     return seeded(seed, build)
 
 
-def _draw(layer, activation="relu"):
+def _draw(layer, activation):
     """Draw a convolution's weights by He's rule for ReLU, else by Xavier's; its bias becomes 0."""
     if activation == "relu":
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
