@@ -63,12 +63,12 @@ NETWORKS = {
         379_114,
     ),
     "cifar_lenet with all arguments": (
-        models.cifar_lenet(1, 100, width=0.5, batch_norm=True, dropout=0.1),
+        models.cifar_lenet(1, width=0.5, batch_norm=True, dropout=0.1),
         f"Conv2d(1, 8, 3, padding=1, bias=False) BatchNorm2d(8) ReLU() {POOL} "
         f"Conv2d(8, 16, 3, bias=False) BatchNorm2d(16) ReLU() {POOL} Flatten() "
         "Dropout(p=0.1) Linear(784, 112) ReLU() Dropout(p=0.1) Linear(112, 48) ReLU() "
-        "Linear(48, 100)",
-        9 * 8 + 2 * 8 + 9 * 8 * 16 + 2 * 16 + 785 * 112 + 113 * 48 + 49 * 100,
+        "Linear(48, 10)",
+        9 * 8 + 2 * 8 + 9 * 8 * 16 + 2 * 16 + 785 * 112 + 113 * 48 + 49 * 10,
     ),
     "the narrowest cifar_lenet": (
         models.cifar_lenet(width=1 / 16),

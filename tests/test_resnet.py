@@ -36,7 +36,7 @@ def layers(net, kind):
 
 @pytest.mark.parametrize(
     ("arguments", "parameters"),
-    [({}, 1_161_282), ({"widths": (8, 16), "classes": 7}, 312 + 2336 + 3520 + 7 * 17)],
+    [({}, 1_161_282), ({"widths": (8, 16)}, 312 + 2336 + 3520 + 10 * 17)],
 )
 def test_the_small_residual_network_is_this_one(arguments, parameters):
     net = with_statistics(models.resnet(seed=0, **arguments))
@@ -122,9 +122,7 @@ def test_a_seed_is_that_of_torch(make):
     [
         (models.resnet, {"widths": (64, 0)}, "each of the widths=0 is too small"),
         (models.resnet, {"widths": (64, 1.5)}, "each of the widths=1.5 is not a whole number"),
-        (models.resnet, {"classes": 0}, "classes=0 is too small"),
         (models.resnet20, {"width": 0}, "width=0 is too small"),
-        (models.resnet20, {"classes": 0}, "classes=0 is too small"),
     ],
 )
 def test_residual_networks_refuse(make, arguments, message):

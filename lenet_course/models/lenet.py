@@ -70,15 +70,16 @@ def lenet(
     )
 
 
-def cifar_lenet(in_channels=3, classes=10, width=1, batch_norm=False, dropout=0.0, seed=None):
-    """LeNet's plan for 32×32 images: two 3×3 convolutions with pooling, then three linear layers.
+def cifar_lenet(in_channels=3, width=1, batch_norm=False, dropout=0.0, seed=None):
+    """LeNet's plan for 32×32 images of 10 classes: two convolutions, then three linear layers.
 
-    With the defaults it has 379,114 parameters. The first convolution is padded and keeps 32×32;
-    the second is not and turns 16×16 into 14×14. Many tutorials on CIFAR-10 use these sizes.
+    With the defaults it has 379,114 parameters. The convolutions are 3×3, each with pooling; the
+    first is padded and keeps 32×32, the second is not and turns 16×16 into 14×14. Many tutorials
+    on CIFAR-10 use these sizes.
 
     Parameters
     ----------
-    in_channels, classes : int
+    in_channels : int
     width : float
         Multiplies the number of feature maps and of hidden units: 16, 32, 224 and 96 by default.
     batch_norm : bool
@@ -90,7 +91,6 @@ def cifar_lenet(in_channels=3, classes=10, width=1, batch_norm=False, dropout=0.
     """
     nn = torch.nn
     in_channels = whole_number("in_channels", in_channels)
-    classes = whole_number("classes", classes)
     width = real_number("width", width, least=1 / 16)  # below, no feature map would be left
     dropout = real_number("dropout", dropout, below=1)
     first, second, hidden, last = (round(width * n) for n in (16, 32, 224, 96))
@@ -115,6 +115,6 @@ def cifar_lenet(in_channels=3, classes=10, width=1, batch_norm=False, dropout=0.
             *drop(),
             nn.Linear(hidden, last),
             nn.ReLU(),
-            nn.Linear(last, classes),
+            nn.Linear(last, 10),
         ),
     )

@@ -56,8 +56,8 @@ class Scaled(nn.Module):
         return str(self.factor)
 
 
-def resnet(widths=(64, 128, 256), classes=10, seed=None):
-    """Build a small residual network for 32×32 color images that trains fast on a CPU.
+def resnet(widths=(64, 128, 256), seed=None):
+    """Build a small residual network for 32×32 color images of 10 classes, fast to train on a CPU.
 
     A 2×2 convolution with 24 feature maps, which `whiten` can set and freeze. Then for each width
     a 3×3 convolution, pooling, and a residual 3×3 convolution on the pooled, four times smaller
@@ -69,11 +69,9 @@ def resnet(widths=(64, 128, 256), classes=10, seed=None):
     ----------
     widths : sequence of int
         Feature maps after each of the halvings, at most four for an image of 32×32.
-    classes : int
     seed : int, optional
     """
     widths = [whole_number("each of the widths", width) for width in widths]
-    classes = whole_number("classes", classes)
 
     def block(channels, maps):
         return [
@@ -86,13 +84,13 @@ def resnet(widths=(64, 128, 256), classes=10, seed=None):
         for maps in widths:
             layers += block(channels, maps)
             channels = maps
-        head = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, classes), Scaled(1 / 8)]
+        head = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(channels, 10), Scaled(1 / 8)]
         return nn.Sequential(*layers, *head)
 
     return seeded(seed, build)
 
 
-def resnet20(width=16, residual=True, batch_norm=True, classes=10, seed=None):
+def resnet20(width=16, residual=True, batch_norm=True, seed=None):
     """Build the network of 20 layers for CIFAR-10 of He, Zhang, Ren, Sun (2016), or its plain twin.
 
     One 3×3 convolution, then three stages of six with `width`, 2 · `width` and 4 · `width` feature
@@ -107,10 +105,9 @@ def resnet20(width=16, residual=True, batch_norm=True, classes=10, seed=None):
         False leaves the shortcuts out.
     batch_norm : bool
         False leaves the normalizations out, and gives each convolution a bias.
-    classes : int
     seed : int, optional
     """
-    width, classes = whole_number("width", width), whole_number("classes", classes)
+    width = whole_number("width", width)
 
     def conv(channels, maps, stride=1):
         if batch_norm:
@@ -130,7 +127,7 @@ def resnet20(width=16, residual=True, batch_norm=True, classes=10, seed=None):
         for maps in 3 * [width] + 3 * [2 * width] + 3 * [4 * width]:
             layers += pair(channels, maps)
             channels = maps
-        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
+        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10)]
         return nn.Sequential(*layers, *head)
 
     return seeded(seed, build)
