@@ -6,6 +6,8 @@ from torch import nn
 from lenet_course.arguments import whole_number
 from lenet_course.models.build import seeded
 
+WIDTH = 64  # maps of each block of the small network
+
 
 class Inception(nn.Module):
     """Four branches on the same maps, whose results are put one behind the other.
@@ -54,36 +56,34 @@ def convolution(in_channels, maps, kernel_size):
     return [conv, nn.BatchNorm2d(maps), nn.ReLU()]
 
 
-def small_inception(width=64, branches=True, seed=None):
-    """Three inception blocks for 32×32 color images of 10 classes.
+def small_inception(branches=True, seed=None):
+    """Three inception blocks of 64 maps for 32×32 color images of 10 classes.
+
+    The first convolution has half as many maps, and a quarter is left for the large kernels.
 
     Parameters
     ----------
-    width : int
-        Maps of each block, a multiple of 8; half of them behind the first convolution, and a
-        quarter in front of the large kernels.
     branches : bool
         Without them each block is one 5×5 convolution with as many maps.
     seed : int, optional
     """
-    width = whole_number("width", width, least=8)
 
     def block(in_channels):
         if branches:
-            return [Inception(in_channels, width, narrow=width // 4)]
-        return convolution(in_channels, width, 5)
+            return [Inception(in_channels, WIDTH, narrow=WIDTH // 4)]
+        return convolution(in_channels, WIDTH, 5)
 
     return seeded(
         seed,
         lambda: nn.Sequential(
-            *convolution(3, width // 2, 3),
+            *convolution(3, WIDTH // 2, 3),
             nn.MaxPool2d(kernel_size=2),
-            *block(width // 2),
+            *block(WIDTH // 2),
             nn.MaxPool2d(kernel_size=2),
-            *block(width),
-            *block(width),
+            *block(WIDTH),
+            *block(WIDTH),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
-            nn.Linear(width, 10),
+            nn.Linear(WIDTH, 10),
         ),
     )
