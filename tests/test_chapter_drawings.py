@@ -258,9 +258,9 @@ def test_estimate_lines_go_through_the_values_in_their_intervals(ax):
 # LeNet, on MNIST, and overfitting
 
 
-def test_feature_maps_stand_side_by_side_with_gaps(ax):
-    maps = np.arange(12.0).reshape(3, 2, 2)
-    assert lenet.feature_maps(ax, maps, columns=2) is ax
+def test_the_maps_of_a_journey_stand_side_by_side_with_gaps(draw):
+    maps = np.arange(3.0, 15).reshape(3, 2, 2)
+    ax, _ = lenet.journey(draw(2), [maps, np.ones(2)], columns=[2])
     sheet = ax.images[0].get_array()
     assert sheet.shape == (42, 42)  # two rows of two maps, enlarged tenfold, two pixels apart
     np.testing.assert_array_equal(sheet[:20:10, :20:10], maps[0])
@@ -269,11 +269,11 @@ def test_feature_maps_stand_side_by_side_with_gaps(ax):
     assert np.ma.getmaskarray(sheet)[20:22].all()
     assert np.ma.getmaskarray(sheet)[22:, 22:].all()  # the short last row
     assert [frame.get_xy() for frame in ax.patches] == [(-0.5, -0.5), (21.5, -0.5), (-0.5, 21.5)]
-    assert ax.images[0].get_clim() == (0, 11)
+    assert ax.images[0].get_clim() == (0, 14)
 
 
-def test_feature_maps_draw_a_vector_as_squares(ax):
-    lenet.feature_maps(ax, np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1), columns=3, vmin=0)
+def test_a_journey_draws_a_vector_as_squares(draw):
+    ax, _ = lenet.journey(draw(2), [np.array([1.0, 2.0, 3.0]), np.ones(2)], columns=[3])
     sheet = ax.images[0].get_array()
     assert sheet.shape == (20, 64)
     np.testing.assert_array_equal(sheet[:, 22:42], 2)
@@ -478,9 +478,6 @@ def test_a_network_s_graph_shows_names_shapes_and_sizes(ax):
             r"shape \(4, 6\), got \(6, 4\)",
         ),
         (layers_backward.two_passes, [["a"], ["x"], ["x", "y"]], "1 layers have 2 arrows"),
-        (lenet.feature_maps, [np.zeros((1, 6, 5, 5)), 6], r"shape \(C, H, W\)"),
-        (lenet.feature_maps, [np.zeros(120), 20], r"shape \(C, H, W\)"),
-        (lenet.feature_maps, [np.zeros((6, 5, 5)), 0], "at least 1 column"),
         (mnist.step_losses, [{"a": [1, 2, 3, 4]}], "'a' has 4 steps, too few for means of 5"),
         (overfitting.reliability, [[0.1], [0.1, 0.2]], "one accuracy for each confidence"),
         (overfitting.reliability, [NAN, NAN], "at least one that is not nan"),

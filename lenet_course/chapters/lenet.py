@@ -8,33 +8,6 @@ from matplotlib.patches import Rectangle
 from lenet_course.checks import Case, run_cases
 
 
-def feature_maps(ax, maps, columns, **imshow):
-    """Draw all maps of one layer, (C, H, W), so many to a row, on one gray scale.
-
-    Of C numbers draw (C, 1, 1). Black is the lowest value of all maps and white the highest,
-    unless ``vmin`` and ``vmax`` say otherwise.
-    """
-    maps = np.asarray(maps, dtype=float)
-    if maps.ndim != 3 or columns < 1:
-        raise ValueError(
-            f"maps to draw have shape (C, H, W) and at least 1 column, got {maps.shape} and "
-            f"columns={columns}; leave the batch axis out, and reshape a vector to (C, 1, 1)"
-        )
-    C, H, W = maps.shape
-    zoom, gap = -(-20 // W), 2  # small maps are enlarged, so that the gap stays thin
-    height, width = H * zoom, W * zoom
-    rows = -(-C // columns)
-    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
-    for i, one in enumerate(maps):
-        top, left = i // columns * (height + gap), i % columns * (width + gap)
-        sheet[top : top + height, left : left + width] = one.repeat(zoom, 0).repeat(zoom, 1)
-        frame = Rectangle((left - 0.5, top - 0.5), width, height)
-        ax.add_patch(frame).set(fill=False, edgecolor="gray", linewidth=0.5)
-    ax.imshow(sheet, **imshow)
-    ax.set_axis_off()
-    return ax
-
-
 def journey(axes, stops, columns):
     """Draw down a column of axes what a network's stages give for one image, the scores last.
 
@@ -45,13 +18,29 @@ def journey(axes, stops, columns):
     *stages, scores = (np.asarray(stop, dtype=float) for stop in stops)
     for ax, maps, n in zip(axes[:-1], stages, columns, strict=True):
         maps = maps.reshape(len(maps), *(maps.shape[1:] or (1, 1)))
-        feature_maps(ax, maps, n, vmin=0)
+        _feature_maps(ax, maps, n)
         ax.set_anchor("W")
     axes[-1].bar(range(len(scores)), scores)
     axes[-1].axhline(0, color="gray", linewidth=1)
     top = max(1, 1.1 * np.abs(scores).max())
     axes[-1].set(xticks=range(len(scores)), xlabel="digit", ylim=(-top, top))
     return axes
+
+
+def _feature_maps(ax, maps, columns):
+    """Draw all maps of one layer, (C, H, W), so many to a row, on one gray scale from 0."""
+    C, H, W = maps.shape
+    zoom, gap = -(-20 // W), 2  # small maps are enlarged, so that the gap stays thin
+    height, width = H * zoom, W * zoom
+    rows = -(-C // columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    for i, one in enumerate(maps):
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = one.repeat(zoom, 0).repeat(zoom, 1)
+        frame = Rectangle((left - 0.5, top - 0.5), width, height)
+        ax.add_patch(frame).set(fill=False, edgecolor="gray", linewidth=0.5)
+    ax.imshow(sheet, vmin=0)
+    ax.set_axis_off()
 
 
 def draw(points, size=280, width=22):
