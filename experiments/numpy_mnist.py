@@ -65,12 +65,12 @@ def run(setting, seed, source="full", progress=True, checkpoint=None):
     With a `checkpoint` it goes on after the last epoch that was finished before it was stopped.
     """
     images = prepare(setting, source)
-    course = _Course(setting, seed, images)
+    training = _Training(setting, seed, images)
     if checkpoint:
-        checkpoint.start({"course": course, "batches": course.batches.generator})
-    net, result = course.net, course.result
-    done, n_batches = len(result["train_loss"]), len(course.batches)
-    with tqdm(course.steps(), initial=done * n_batches, disable=not progress) as bar:
+        checkpoint.start({"training": training, "batches": training.batches.generator})
+    net, result = training.net, training.result
+    done, n_batches = len(result["train_loss"]), len(training.batches)
+    with tqdm(training.steps(), initial=done * n_batches, disable=not progress) as bar:
         bar.total, steps = setting.epochs * n_batches, iter(bar)
         for _ in range(done, setting.epochs):
             start = time.perf_counter()
@@ -96,7 +96,7 @@ def run(setting, seed, source="full", progress=True, checkpoint=None):
 
 def first_losses(setting, seed, source="full"):
     """Take the first steps of `run` once more, and give their losses."""
-    steps = _Course(setting, seed, prepare(setting, source)).steps()
+    steps = _Training(setting, seed, prepare(setting, source)).steps()
     return [loss for loss, _, _ in islice(steps, FIRST)]
 
 
@@ -132,7 +132,7 @@ def _load(source):
     return parts, mnist.mean, mnist.std
 
 
-class _Course:
+class _Training:
     """A training under way: the network, what trains it, and what was measured so far."""
 
     def __init__(self, setting, seed, images):

@@ -42,10 +42,10 @@ def train_network(
     usual = nn.CrossEntropyLoss(label_smoothing=setting.label_smoothing)
     loss_function = FirstLosses(loss_function or usual)
     if steps:
-        course = {"train_batches": first(batches, setting.epochs, steps), "epochs": 1}
+        arguments = {"train_batches": first(batches, setting.epochs, steps), "epochs": 1}
     else:
         watched = images.get("valid")
-        course = {
+        arguments = {
             "train_batches": batches,
             "valid_batches": watched and data.batches(*watched, 1000),
             "epochs": setting.epochs,
@@ -61,7 +61,7 @@ def train_network(
             loss_function=loss_function,
             device="cpu",
             progress=progress,
-            **course,
+            **arguments,
         )
     if history.stopped == "interrupted":
         raise KeyboardInterrupt

@@ -346,7 +346,7 @@ def test_a_disk_that_gets_full_costs_no_training(tmp_path, uninterrupted):
     with pytest.warns(UserWarning, match="No space left.*training goes on") as warned:
         result = outcome(path, callback=fill)
     assert len(warned) == 2
-    assert len(checkpoint.read(path)["states"]["course"]["history"]["train_loss"]) == 4
+    assert len(checkpoint.read(path)["states"]["training"]["history"]["train_loss"]) == 4
     assert_same(result, uninterrupted[one_cycle])
 
 

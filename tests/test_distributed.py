@@ -90,8 +90,8 @@ def test_one_process_trains_as_fit_does(alone, tmp_path):
     generator = torch.Generator().manual_seed(SETTING.seed)
     batches = data.batches(*prepared.train, SETTING.batch_size, shuffle=True, generator=generator)
     valid = data.batches(*prepared.valid, 1000)
-    course = {"epochs": EPOCHS, "optimizer": optimizer, "device": "cpu", "progress": False}
-    history = train.fit(ours, batches, valid, **course)
+    arguments = {"epochs": EPOCHS, "optimizer": optimizer, "device": "cpu", "progress": False}
+    history = train.fit(ours, batches, valid, **arguments)
     torch.testing.assert_close(net.state_dict(), ours.state_dict(), rtol=1e-5, atol=1e-7)
     stored = checkpoint.read(tmp_path / "a")["history"]
     assert [e["train_loss"] for e in stored] == pytest.approx(history.train_loss, rel=1e-5)

@@ -19,9 +19,9 @@ def losses(on):
         seen.append(loss.item())
         return loss
 
-    course = {"epochs": 6, "optimizer": optimizer, "device": "cpu", "progress": False}
+    arguments = {"epochs": 6, "optimizer": optimizer, "device": "cpu", "progress": False}
     with precision.bfloat16(on):
-        train.fit(net, [(x, y)], loss_function=loss_function, **course)
+        train.fit(net, [(x, y)], loss_function=loss_function, **arguments)
     assert all(p.dtype == torch.float32 for p in net.parameters())
     return torch.tensor(seen)
 

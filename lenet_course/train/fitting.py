@@ -161,7 +161,7 @@ def fit(
     device = torch.device(device or best_device())
     loss_function = loss_function or nn.CrossEntropyLoss()
     model.to(device)
-    course = _Course(model, optimizer, schedule, callback)
+    training = _Training(model, optimizer, schedule, callback)
     if checkpoint:
         parts = {
             "model": model,
@@ -169,36 +169,39 @@ def fit(
             "schedule": schedule,
             "loss function": loss_function,
             "train_batches": getattr(train_batches, "generator", None),
-            "course": course,
+            "training": training,
         }
         checkpoint.start(parts, epochs=epochs, batches=len(train_batches), patience=patience)
-    history = course.history
-    course.bar = tqdm(
-        total=epochs * len(train_batches), initial=course.steps, unit="batch", disable=not progress
+    history = training.history
+    training.bar = tqdm(
+        total=epochs * len(train_batches),
+        initial=training.steps,
+        unit="batch",
+        disable=not progress,
     )
     try:
         while history.epochs < epochs and history.stopped is None:
             model.train()
             start = time.perf_counter()
-            trained = one_pass(model, train_batches, loss_function, device, course.step)
+            trained = one_pass(model, train_batches, loss_function, device, training.step)
             seconds = time.perf_counter() - start
             valid = valid_batches and evaluate(model, valid_batches, loss_function)
             history.add(trained, seconds, valid)
-            course.end_epoch(patience)
+            training.end_epoch(patience)
             if checkpoint:
                 checkpoint.save()
     except KeyboardInterrupt:
         history.stopped = "interrupted"
     finally:
-        course.bar.close()
+        training.bar.close()
         model.eval()
-        if course.best_weights:
-            model.load_state_dict(course.best_weights)
+        if training.best_weights:
+            model.load_state_dict(training.best_weights)
     _warn_of_nan(history)
     return history
 
 
-class _Course:
+class _Training:
     """A training under way: its history, and what happens after each step and each epoch."""
 
     def __init__(self, model, optimizer, schedule, callback):
