@@ -7,7 +7,8 @@
 //
 // A tensor is { shape: [N, C, H, W], data: Float32Array }; its last axis runs fastest. A function
 // ..._backward takes first the gradient of the loss with respect to the output, and returns the
-// gradient with respect to what went in. Sums run in double precision, results are stored in single.
+// gradient with respect to what went in. Tensors hold single precision: the sums of an output run in
+// double and are then stored, those of a gradient add up where they are stored, in single.
 
 "use strict";
 
