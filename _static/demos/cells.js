@@ -11,21 +11,16 @@ const cells = (() => {
   const reads = (place, { kernel_size, stride, padding, dilation }) =>
     range(0, kernel_size).map((entry) => place * stride - padding + entry * dilation);
 
-  // The input pixels that one output pixel of a stack of layers can depend on. A layer is
-  // [kernel_size, stride] or [kernel_size, stride, dilation] (lenet_course.shapes).
+  // The input pixels, along each axis, that one output pixel of a stack of layers can depend on. A
+  // layer is [kernel_size, stride] or [kernel_size, stride, dilation] (lenet_course.shapes).
   function receptive_field(layers) {
-    const field = [1, 1];
-    const width = [1, 1]; // input pixels from one pixel of this layer to the next
+    let field = 1;
+    let width = 1; // input pixels from one pixel of this layer to the next
     for (const [kernel_size, stride, dilation = 1] of layers) {
-      const kernels = cnn.pair("kernel_size", kernel_size);
-      const strides = cnn.pair("stride", stride);
-      const dilations = cnn.pair("dilation", dilation);
-      for (const axis of [0, 1]) {
-        field[axis] += dilations[axis] * (kernels[axis] - 1) * width[axis];
-        width[axis] *= strides[axis];
-      }
+      field += dilation * (kernel_size - 1) * width;
+      width *= stride;
     }
-    return layers.flat().some(Array.isArray) ? field : field[0];
+    return field;
   }
 
   // A grid with its name above it. `keys` says what its keys do.
