@@ -98,7 +98,5 @@ const cells = (() => {
     drawing.addEventListener("pointermove", follow);
   }
 
-  const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-
-  return { range, clamp, reads, receptive_field, grid, arrange, under, onDrag, ARROWS };
+  return { range, clamp, reads, receptive_field, grid, arrange, under, onDrag };
 })();

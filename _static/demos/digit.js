@@ -5,7 +5,6 @@ const digit = (() => {
   const PAD = 280; // pixels across, ten for each of the network's 28
   const PEN = 22;
   const STEP = 7; // how far an arrow key moves the pen
-  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const THREE = (
     "84,84 91,70 102,60 115,52 131,49 148,48 165,53 178,62 185,77 184,94 177,109 164,120 147,127 " +
     "130,132 124,134 136,136 157,139 176,146 191,156 200,170 202,187 198,204 187,219 172,230 " +
@@ -145,12 +144,12 @@ const digit = (() => {
   function drawWithKeys(pad) {
     const { canvas, pen } = pad;
     const held = new Set();
-    let at = [PAD / 2, PAD / 2];
+    let at = [PAD / 2, PAD / 2]; // across, down
 
     function move() {
-      const moves = [...held].map((key) => ARROWS[key]);
+      const moves = [...held].map((key) => demos.ARROWS[key]);
       at = at.map((value, axis) => {
-        const to = moves.reduce((sum, direction) => sum + STEP * direction[axis], value);
+        const to = moves.reduce((sum, direction) => sum + STEP * direction[1 - axis], value);
         return Math.min(Math.max(to, PEN / 2), PAD - PEN / 2);
       });
       [pen.style.left, pen.style.top] = at.map((value) => `${(100 * value) / PAD}%`);
@@ -159,7 +158,7 @@ const digit = (() => {
 
     canvas.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
-      if (event.key in ARROWS) {
+      if (event.key in demos.ARROWS) {
         held.add(event.key);
         move();
       } else if (event.key === " ") {

@@ -3,7 +3,6 @@
 (() => {
   const { element } = demos;
   const SIZE = 28;
-  const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
   // Each stage is computed from the one before it. `layer` is the number of its weights in PyTorch's
   // names; pooling has none. A window is [size, stride, padding]. Maps stand in rows of so many
@@ -183,9 +182,9 @@
         if (box) choose({ number: stage.number, ...this.at(box, event) });
       });
       this.maps.box.addEventListener("keydown", (event) => {
-        if (!(event.key in ARROWS)) return;
+        if (!(event.key in demos.ARROWS)) return;
         event.preventDefault();
-        move(stage, ...ARROWS[event.key]);
+        move(stage, ...demos.ARROWS[event.key]);
       });
     }
 

@@ -91,7 +91,7 @@ demos.register("output_size", (box) => {
   const output = cells.grid("Output", KEYS);
   for (const { drawing } of [input, output]) {
     drawing.addEventListener("keydown", (event) => {
-      const step = cells.ARROWS[event.key];
+      const step = demos.ARROWS[event.key];
       if (step) moveTo(place.map((number, axis) => number + step[axis]));
       else if (event.key === "Escape") pin(null);
       else if (outputs && (event.key === "Enter" || event.key === " ")) pin(place);

@@ -105,6 +105,9 @@ const demos = (() => {
     return control;
   }
 
+  // What an arrow key adds to a row and a column.
+  const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
   const row = (...children) => element("div", { class: "demo-row" }, ...children);
 
   // A text that is read aloud when it changes.
@@ -179,6 +182,6 @@ const demos = (() => {
 
   return {
     register, element, svg, button, slider, select, checkbox, row, live, decode, decode_state,
-    color, font, onTheme, reducedMotion, drawing, drawPixels, shade,
+    ARROWS, color, font, onTheme, reducedMotion, drawing, drawPixels, shade,
   };
 })();

@@ -113,7 +113,7 @@ demos.register("receptive_field", (box) => {
       if (event.pointerType === "mouse") choose(cells.under(grid.drawing, event));
     });
     grid.drawing.addEventListener("keydown", (event) => {
-      const step = cells.ARROWS[event.key];
+      const step = demos.ARROWS[event.key];
       if (!step) return;
       event.preventDefault();
       const from = shown.map === map ? shown.at : middle(map);

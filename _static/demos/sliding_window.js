@@ -159,15 +159,14 @@ const sliding = (() => {
       view.onPoint((point) => move(point.map((p) => Math.round((p - layer.K / 2) / layer.stride))));
     for (const view of maps) view.onPoint((point) => move(point.map(Math.floor)));
 
-    const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     const { node } = pictures[0];
     node.tabIndex = 0;
     node.setAttribute("role", "application");
     node.setAttribute("aria-label", "The window: the arrow keys move it");
     node.addEventListener("keydown", (event) => {
-      if (!(event.key in steps)) return;
+      if (!(event.key in demos.ARROWS)) return;
       event.preventDefault();
-      move(layer.place.map((p, axis) => p + steps[event.key][axis]));
+      move(layer.place.map((p, axis) => p + demos.ARROWS[event.key][axis]));
     });
   }
 
