@@ -289,7 +289,7 @@ const cnn = (() => {
   }
 
   return {
-    tensor, pair, require_shape, each, conv_output_size,
+    tensor, pair, each, conv_output_size,
     conv2d, max_pool2d, linear, flatten, relu, sigmoid, tanh, softmax, cross_entropy,
     conv2d_backward, max_pool2d_backward, linear_backward, flatten_backward,
     relu_backward, sigmoid_backward, tanh_backward, cross_entropy_backward,

@@ -2,7 +2,7 @@
 // the maps, and for the framed window what each filter adds up.
 (() => {
   const { element, row } = demos;
-  const { KERNELS, LUMA, range, sum, strongest, rounded, text, four, photograph, each } = sliding;
+  const { KERNELS, LUMA, range, sum, strongest, rounded, text, four, photograph } = sliding;
   const { Layer, View, steer, frame, title, column } = sliding;
   const { vertical, horizontal, outline, blur } = KERNELS;
   const HINT =
@@ -42,7 +42,7 @@
         channels: ["a 4"],
         filters: range(6).map((o) => `filter ${o}`),
         layer: new Layer(
-          each(four(), (pixel) => (pixel - mean) / std), // as LeNet was trained
+          cnn.each(four(), (pixel) => (pixel - mean) / std), // as LeNet was trained
           cnn.tensor([6, 1, 5, 5], demos.decode(weight)),
           { bias: cnn.tensor([6], demos.decode(bias)), padding: 2 },
         ),

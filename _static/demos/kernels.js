@@ -2,7 +2,7 @@
 // each product and their sum, as in the figures of the chapter on convolution.
 (() => {
   const { element, row } = demos;
-  const { KERNELS, range, sum, strongest, clamp, text, four, photograph, gray, each } = sliding;
+  const { KERNELS, range, sum, strongest, clamp, text, four, photograph, gray } = sliding;
   const { block, Layer, View, steer, frame, title, column } = sliding;
   const OWN = "your own";
   const HINT = "Move the window with mouse, finger or arrow keys, and change the kernel’s numbers.";
@@ -65,7 +65,7 @@
     const drawing = cnn.tensor([1, 1, 28, 28]);
     const pictures = {
       "a 4": four(),
-      "ink on paper": each(four(), (pixel) => 1 - pixel),
+      "ink on paper": cnn.each(four(), (pixel) => 1 - pixel),
       "a photograph": gray(photograph()),
       "your drawing": drawing,
     };

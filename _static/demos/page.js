@@ -68,7 +68,6 @@ const demos = (() => {
       shown.textContent = show(Number(input.value));
       input.setAttribute("aria-valuetext", shown.textContent);
     };
-    control.input = input;
     control.set = (value) => {
       input.value = value;
       tell();
@@ -116,13 +115,13 @@ const demos = (() => {
   // Colors are variables of demos.css: color("positive") is --demo-positive.
   const color = (name) => getComputedStyle(document.querySelector(".demo")).getPropertyValue(`--demo-${name}`).trim();
   const font = (size) => `${size}px ${getComputedStyle(document.body).fontFamily}`;
-  const onTheme = (listen) => themeListeners.push(listen);
   const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   // A drawing as wide as its place, `ratio` times as high, sharp on every screen. draw(context,
   // width, height) works in CSS pixels; it runs when the size or the theme changes and on redraw().
-  function drawing(label, ratio, draw) {
-    const canvas = element("canvas", { class: "demo-drawing", role: "img", "aria-label": label });
+  // The caller sets its aria-label.
+  function drawing(ratio, draw) {
+    const canvas = element("canvas", { class: "demo-drawing", role: "img" });
     canvas.style.aspectRatio = 1 / ratio;
     canvas.redraw = () => {
       const { clientWidth: width, clientHeight: height } = canvas;
@@ -133,7 +132,7 @@ const demos = (() => {
       if (width) draw(context, width, height);
     };
     new ResizeObserver(canvas.redraw).observe(canvas);
-    onTheme(canvas.redraw);
+    themeListeners.push(canvas.redraw);
     document.fonts.ready.then(canvas.redraw); // letters are drawn anew in the book's own
     return canvas;
   }
@@ -182,6 +181,6 @@ const demos = (() => {
 
   return {
     register, element, svg, button, slider, select, checkbox, row, live, decode, decode_state,
-    ARROWS, color, font, onTheme, reducedMotion, drawing, drawPixels, shade,
+    ARROWS, color, font, reducedMotion, drawing, drawPixels, shade,
   };
 })();

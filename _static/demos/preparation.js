@@ -96,5 +96,5 @@ const preparation = (() => {
     return { box, cropped, scaled, top, left, centered, normalized: normalize(centered, mean, std) };
   }
 
-  return { SIZE, inkBox, crop, scale, centerOfMass, place, normalize, prepare };
+  return { centerOfMass, prepare };
 })();

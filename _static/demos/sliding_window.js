@@ -29,7 +29,6 @@ const sliding = (() => {
   const four = () => picture("four", [1, 1, 28, 28]);
   const photograph = () => picture("photograph", [1, 3, 32, 32]);
   const gray = (x) => cnn.conv2d(x, cnn.tensor([1, 3, 1, 1], LUMA)); // a 1×1 kernel mixes channels
-  const each = (x, change) => cnn.tensor(x.shape, x.data.map(change));
 
   // A block of one channel, row by row; outside of the picture is padding, and 0.
   function block({ shape: [, , H, W], data }, channel, top, left, height, width) {
@@ -180,6 +179,6 @@ const sliding = (() => {
 
   return {
     KERNELS, LUMA, range, sum, strongest, clamp, rounded, text,
-    four, photograph, gray, each, block, Layer, View, steer, frame, title, column,
+    four, photograph, gray, block, Layer, View, steer, frame, title, column,
   };
 })();

@@ -216,7 +216,7 @@
       (place) => (training.optimizer.lr = RATES[place]),
     );
     const status = demos.live();
-    const curves = demos.drawing("", 0.6, (context, width, height) =>
+    const curves = demos.drawing(0.6, (context, width, height) =>
       drawCurves(context, width, height, training.looks),
     );
     const picture = (label) => element("canvas", { role: "img", "aria-label": label });

@@ -106,7 +106,7 @@ demos.register("valley", (box) => {
   // --- the paths from above
 
   let shown = 40; // steps
-  const paths = demos.drawing("", ratio(), (context, width, height) => {
+  const paths = demos.drawing(ratio(), (context, width, height) => {
     const { x, y } = view();
     const scale = width / (x[1] - x[0]);
     const at = ([a, b]) => [(a - x[0]) * scale, (y[1] - b) * scale];
@@ -166,7 +166,7 @@ demos.register("valley", (box) => {
   // --- the steps needed at each rate
 
   const TICKS = { rates: [0.001, 0.01, 0.1, 1, 10], steps: [5, 10, 50, 100, 500] };
-  const chart = demos.drawing("", 0.33, (context, width, height) => {
+  const chart = demos.drawing(0.33, (context, width, height) => {
     const [left, bottom, top, right] = [46, 40, 12, 14];
     const log = (value, low, high) => Math.log(value / low) / Math.log(high / low);
     const across = (rate) => left + log(rate, RATES[0], RATES.at(-1)) * (width - left - right);
