@@ -32,7 +32,8 @@ def evaluate(model, batches, loss_function=None):
     """
     check_model(model)
     with evaluation_mode(model):
-        return one_pass(model, batches, loss_function or nn.CrossEntropyLoss(), device_of(model))
+        loss_function = loss_function or nn.CrossEntropyLoss()
+        return one_pass(model, batches, loss_function, device_of(model))[0]
 
 
 @torch.no_grad()
@@ -50,7 +51,7 @@ def predict(model, x, batch_size=1000):
 
 
 def one_pass(model, batches, loss_function, device, step=None):
-    """Go through the batches once, with `step(loss)` after each."""
+    """Go through the batches once, with `step(loss)` after each; count the images, too."""
     loss_sum, correct, n_images = 0.0, 0, 0
     for x, y in batches:
         _check_tensor("images", x)
@@ -72,7 +73,7 @@ def one_pass(model, batches, loss_function, device, step=None):
         n_images += len(y)
     if n_images == 0:
         raise ValueError("there is no image: the batches are empty")
-    return Evaluation(float(loss_sum) / n_images, int(correct) / n_images)
+    return Evaluation(float(loss_sum) / n_images, int(correct) / n_images), n_images
 
 
 def _logits(model, x):

@@ -30,6 +30,7 @@ class History:
     valid_loss: list = field(default_factory=list)
     valid_accuracy: list = field(default_factory=list)
     seconds: list = field(default_factory=list)
+    images_per_second: list = field(default_factory=list)
     stopped: str | None = None
 
     @property
@@ -43,11 +44,12 @@ class History:
         losses = {i: loss for i, loss in enumerate(self.valid_loss) if not math.isnan(loss)}
         return min(losses, key=losses.get, default=None)
 
-    def add(self, trained, seconds, valid=None):
+    def add(self, trained, n_images, seconds, valid=None):
         """Note one finished epoch; `trained` and `valid` are `Evaluation`."""
         self.train_loss.append(trained.loss)
         self.train_accuracy.append(trained.accuracy)
         self.seconds.append(seconds)
+        self.images_per_second.append(n_images / seconds)
         if valid:
             self.valid_loss.append(valid.loss)
             self.valid_accuracy.append(valid.accuracy)
@@ -183,10 +185,10 @@ def fit(
         while history.epochs < epochs and history.stopped is None:
             model.train()
             start = time.perf_counter()
-            trained = one_pass(model, train_batches, loss_function, device, training.step)
+            trained, n_images = one_pass(model, train_batches, loss_function, device, training.step)
             seconds = time.perf_counter() - start
             valid = valid_batches and evaluate(model, valid_batches, loss_function)
-            history.add(trained, seconds, valid)
+            history.add(trained, n_images, seconds, valid)
             training.end_epoch(patience)
             if checkpoint:
                 checkpoint.save()
