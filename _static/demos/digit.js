@@ -52,7 +52,8 @@ const digit = (() => {
       this.canvas = element("canvas", { width: PAD, height: PAD, tabindex: 0, role: "application" });
       this.pen = element("div", { class: "digit-pen" });
       this.frame = element("div", { class: "digit-frame", hidden: true });
-      this.box = element("div", { class: "digit-pad" }, this.canvas, this.frame, this.pen);
+      this.invitation = element("span", { class: "digit-invitation", "aria-hidden": "true" }, "Draw a digit here");
+      this.box = element("div", { class: "digit-pad" }, this.canvas, this.frame, this.pen, this.invitation);
       this.context = this.canvas.getContext("2d", { willReadFrequently: true });
       Object.assign(this.context, { lineWidth: PEN, lineCap: "round", strokeStyle: "#fff" });
       drawWithPointer(this);
@@ -69,6 +70,7 @@ const digit = (() => {
     clear() {
       this.context.fillRect(0, 0, PAD, PAD); // black
       this.untouched = false;
+      this.invitation.hidden = true;
       this.changed();
     }
 
@@ -92,10 +94,12 @@ const digit = (() => {
       this.begin(points[0]);
       for (const point of points) this.lineTo(point);
       this.untouched = true;
+      this.invitation.hidden = false;
     }
 
     // A picture (28, 28) of bytes, ten times as large.
     showPixels(bytes) {
+      this.clear();
       const large = new ImageData(PAD, PAD);
       for (let h = 0; h < PAD; h++)
         for (let w = 0; w < PAD; w++) {
@@ -104,7 +108,6 @@ const digit = (() => {
         }
       this.context.putImageData(large, 0, 0);
       this.untouched = true;
-      this.changed();
     }
 
     drawing() {
@@ -178,7 +181,7 @@ const digit = (() => {
 
   // --- the answer
 
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
   // Write into a live text, when the pen rests: not each frame of a stroke is to be read aloud.
   function spoken(live) {
@@ -243,7 +246,7 @@ const digit = (() => {
       if (pad.untouched && shown >= 0)
         return `Test digit ${index[shown]} is a ${labels[shown]}. LeNet reads a ${found.answer}.`;
       const probability = found.probabilities[found.answer];
-      const sure = probability > 0.9995 ? "over 99.9 %" : percent(probability);
+      const sure = probability > 0.9995 ? "over 99.9\u00a0%" : percent(probability);
       return `LeNet reads a ${found.answer}, with a probability of ${sure}.`;
     }
 
@@ -263,7 +266,7 @@ const digit = (() => {
           demos.button("A digit it gets wrong", showWrong),
         ),
         element("p", { class: "digit-how" },
-          "Draw a digit with mouse or finger. Or with keys: arrows move the pen, ",
+          "Draw with mouse or finger, or with keys: arrows move the pen, ",
           "space lowers and lifts it, Delete clears the pad."),
         element("p", { class: "digit-skill" },
           `Of MNIST's ${of.toLocaleString("en")} test digits, this LeNet reads `,

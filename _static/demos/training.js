@@ -121,7 +121,7 @@
 
   function said({ epoch, last: { train, valid, right }, digits, finished, failed }) {
     const n = digits.valid.y.length;
-    const share = `${right} of the ${n} validation digits right (${Math.round((100 * right) / n)} %)`;
+    const share = `${right} of the ${n} validation digits right (${Math.round((100 * right) / n)}\u00a0%)`;
     if (failed) {
       return (
         `In epoch ${Math.ceil(epoch)} the loss became NaN, which is no number: the steps were too ` +

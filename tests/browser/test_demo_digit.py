@@ -198,7 +198,7 @@ def draw(page, points):
 
 def expect_answer(page, digit):
     said = page.locator(".digit-line .demo-live")
-    expect(said).to_have_text(re.compile(rf"^LeNet reads a {digit}, with a probability of .* %\.$"))
+    expect(said).to_have_text(re.compile(rf"^LeNet reads a {digit}, with a probability of .*\s%\.$"))
     assert page.locator(".digit-answer").inner_text() == str(digit)
     assert (
         pad_of(page).get_attribute("aria-label").startswith(f"Drawing pad. LeNet reads a {digit}")
@@ -209,8 +209,11 @@ def expect_answer(page, digit):
 def test_it_reads_a_three_at_first_and_then_what_the_mouse_draws(start, root):
     page = start(root)
     expect_answer(page, 3)
+    invitation = page.get_by_text("Draw a digit here")
+    assert invitation.is_visible()
     draw(page, SEVEN)
     expect_answer(page, 7)
+    assert not invitation.is_visible()
     draw(page, [(110, 145), (200, 145)])  # a bar through it: added, not begun anew
     expect_answer(page, 7)
     page.get_by_role("button", name="Clear").click()
@@ -273,7 +276,7 @@ def test_it_shows_the_digits_that_it_gets_wrong(start):
         expect(said).to_have_text(
             re.compile(rf"^Test digit {index} is a {label}\. LeNet reads a [^{label}]\.$")
         )
-    skill = f"{wrong['right']:,} right ({wrong['right'] / wrong['of']:.1%})".replace("%", " %")
+    skill = f"{wrong['right']:,} right ({wrong['right'] / wrong['of']:.1%})".replace("%", "\u00a0%")
     assert skill in page.locator(".digit-skill").inner_text()
     draw(page, SEVEN)
     expect_answer(page, 7)

@@ -11,7 +11,7 @@ DATA = Path(__file__).parents[2] / "_static" / "demos" / "data" / "training_digi
 PATIENCE = 120_000  # milliseconds; a training takes ten seconds on an idle machine
 NUMBERS = re.compile(
     r"After (\d+(?:\.\d)?) epochs?: loss (\d\.\d\d) on the training digits, (\d\.\d\d) on the "
-    r"validation digits; (\d+) of the 200 validation digits right \((\d+) %\)\."
+    r"validation digits; (\d+) of the 200 validation digits right \((\d+)\s%\)\."
 )
 
 
