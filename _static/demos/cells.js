@@ -34,8 +34,11 @@ const cells = (() => {
     // one of these rows meets one of these columns.
     function draw([H, W], [above, left] = [0, 0], marks = [], title = `${name}, ${H} × ${W}`) {
       const [height, width] = [H + 2 * above, W + 2 * left];
-      made.columns = width + 2 * MARGIN;
-      const frame = [-left - MARGIN, -above - MARGIN, made.columns, height + 2 * MARGIN];
+      // A kernel that does not fit hangs over the edge, and is to be seen whole.
+      const end = (edge, axis) => Math.max(edge, ...marks.flatMap((mark) => mark[axis].map((n) => n + 1)));
+      made.columns = end(W + left, "columns") + left + 2 * MARGIN;
+      made.rows = end(H + above, "rows") + above + 2 * MARGIN;
+      const frame = [-left - MARGIN, -above - MARGIN, made.columns, made.rows];
       drawing.setAttribute("viewBox", frame.join(" "));
       drawing.setAttribute("aria-label", `${title}. ${keys}`);
       drawing.style.setProperty("--columns", made.columns);
@@ -71,11 +74,14 @@ const cells = (() => {
       ),
     );
 
-  // Tell the style sheet how many cells stand beside each other, and how many in the widest grid.
+  // Tell the style sheet how many cells stand beside each other, and how many in the widest and in
+  // the tallest grid.
   function arrange(place, grids) {
-    const columns = grids.filter((grid) => !grid.element.hidden).map((grid) => grid.columns);
-    place.style.setProperty("--across", columns.reduce((sum, width) => sum + width + 1.5, 0));
-    place.style.setProperty("--widest", Math.max(...columns));
+    const shown = grids.filter((grid) => !grid.element.hidden);
+    const tell = (name, number) => place.style.setProperty(`--${name}`, number);
+    tell("across", shown.reduce((sum, { columns }) => sum + columns + 1.5, 0));
+    tell("widest", Math.max(...shown.map(({ columns }) => columns)));
+    tell("tallest", Math.max(...shown.map(({ rows }) => rows)));
   }
 
   // The row and the column under a mouse or finger, with fractions.
@@ -88,14 +94,16 @@ const cells = (() => {
     ];
   }
 
-  // Call move([row, column]) while a mouse button or a finger is down.
+  // Call move([row, column], begins) while the left mouse button or the first finger is down.
   function onDrag(drawing, move) {
-    const follow = (event) => event.buttons && move(under(drawing, event));
+    const follow = (event, begins) => {
+      if (event.isPrimary && event.buttons & 1) move(under(drawing, event), begins);
+    };
     drawing.addEventListener("pointerdown", (event) => {
       drawing.setPointerCapture(event.pointerId);
-      follow(event);
+      follow(event, true);
     });
-    drawing.addEventListener("pointermove", follow);
+    drawing.addEventListener("pointermove", (event) => follow(event, false));
   }
 
   return { range, clamp, reads, receptive_field, grid, arrange, under, onDrag };

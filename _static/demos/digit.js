@@ -70,12 +70,13 @@ const digit = (() => {
     clear() {
       this.context.fillRect(0, 0, PAD, PAD); // black
       this.untouched = false;
-      this.invitation.hidden = true;
+      this.invitation.hidden = false;
       this.changed();
     }
 
     begin([x, y]) {
       if (this.untouched) this.clear();
+      this.invitation.hidden = true;
       this.at = [x, y];
       this.lineTo([x + 0.01, y]); // a dot
     }
@@ -108,6 +109,7 @@ const digit = (() => {
         }
       this.context.putImageData(large, 0, 0);
       this.untouched = true;
+      this.invitation.hidden = true;
     }
 
     drawing() {
@@ -137,6 +139,7 @@ const digit = (() => {
       pad.begin(point(event));
     });
     canvas.addEventListener("pointermove", (event) => {
+      if (!event.isPrimary || !(event.buttons & 1)) return;
       if (!canvas.hasPointerCapture(event.pointerId)) return;
       const moves = event.getCoalescedEvents();
       for (const move of moves.length ? moves : [event]) pad.lineTo(point(move));
@@ -244,10 +247,13 @@ const digit = (() => {
     function say(found) {
       if (!found) return "The pad is empty.";
       if (pad.untouched && shown >= 0)
-        return `Test digit ${index[shown]} is a ${labels[shown]}. LeNet reads a ${found.answer}.`;
+        return (
+          `Wrong digit ${shown + 1} of ${index.length}: test digit ${index[shown]} is ` +
+          `${demos.a(labels[shown])}. LeNet reads ${demos.a(found.answer)}.`
+        );
       const probability = found.probabilities[found.answer];
       const sure = probability > 0.9995 ? "over 99.9\u00a0%" : percent(probability);
-      return `LeNet reads a ${found.answer}, with a probability of ${sure}.`;
+      return `LeNet reads ${demos.a(found.answer)}, with a probability of ${sure}.`;
     }
 
     function showWrong() {

@@ -64,7 +64,10 @@ demos.register("output_size", (box) => {
 
   const back = demos.button("◀ Step back", () => step(-1));
   const forth = demos.button("Step ▶", () => step(1));
-  const unpin = demos.button("Unpin", () => pin(null));
+  const unpin = demos.button("Unpin", () => {
+    pin(null);
+    output.drawing.focus(); // the button is gone
+  });
 
   // --- moving and pinning
 
@@ -91,6 +94,7 @@ demos.register("output_size", (box) => {
   const output = cells.grid("Output", KEYS);
   for (const { drawing } of [input, output]) {
     drawing.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.altKey || event.metaKey) return;
       const step = demos.ARROWS[event.key];
       if (step) moveTo(place.map((number, axis) => number + step[axis]));
       else if (event.key === "Escape") pin(null);
@@ -99,12 +103,19 @@ demos.register("output_size", (box) => {
       event.preventDefault();
     });
   }
-  // On the input the window follows with its middle, on the output with its cell.
-  cells.onDrag(input.drawing, (position) => {
+  // On the input the window is dragged by the part where it was taken; one pressed elsewhere comes
+  // with its middle. On the output it follows the mouse.
+  let grip; // from the window's middle to where it was taken
+  const half = (axis) => (setting.dilation[axis] * (setting.kernel_size[axis] - 1) + 1) / 2;
+  const middle = (axis) => place[axis] * setting.stride[axis] - setting.padding[axis] + half(axis);
+  cells.onDrag(input.drawing, (position, begins) => {
+    if (begins) {
+      grip = AXES.map((axis) => position[axis] - middle(axis));
+      if (AXES.some((axis) => Math.abs(grip[axis]) > half(axis))) grip = [0, 0];
+    }
     const at = AXES.map((axis) => {
-      const { kernel_size, stride, padding, dilation } = along(axis);
-      const middle = (dilation * (kernel_size - 1) + 1) / 2;
-      return Math.round((position[axis] - middle + padding) / stride);
+      const first = position[axis] - grip[axis] - half(axis);
+      return Math.round((first + setting.padding[axis]) / setting.stride[axis]);
     });
     moveTo(at);
   });
@@ -134,18 +145,19 @@ demos.register("output_size", (box) => {
     const [rows, columns] = reads(at);
     const all = rows.length * columns.length;
     const padding = all - product(reads(at).map((list, axis) => list.filter(isPixel(axis)).length));
-    const lies = padding ? `; ${padding} of these ${all} cells ${padding > 1 ? "are" : "is"} padding` : "";
+    const some = `${padding} of these ${all} cells ${padding > 1 ? "are" : "is"} padding`;
+    const lies = padding ? `; ${padding === all ? "all of it is padding" : some}` : "";
     return `output cell (${at.join(", ")}) reads ${list(rows, "row")} and ${list(columns, "column")}${lies}.`;
   }
 
   function describePlaces() {
-    const sentences = [`Here ${whatItReads(place)}`];
-    if (pinned) {
-      const other = reads(pinned);
-      const shared = reads(place).map((list, axis) => list.filter((n) => other[axis].includes(n)).length);
-      sentences.push(`Pinned: ${whatItReads(pinned)} The two share ${product(shared)}.`);
-    }
-    return sentences.join(" ");
+    if (String(pinned) === String(place)) return `Pinned: ${whatItReads(pinned)}`;
+    const here = `Here ${whatItReads(place)}`;
+    if (!pinned) return here;
+    const other = reads(pinned);
+    const both = reads(place).map((list, axis) => list.filter((n) => other[axis].includes(n)).length);
+    const shared = product(both);
+    return `${here} Pinned: ${whatItReads(pinned)} The two share ${shared} cell${shared === 1 ? "" : "s"}.`;
   }
 
   // `all` and `seen`: for each axis the rows or columns that there are, and those that are read.
@@ -255,12 +267,12 @@ demos.register("output_size", (box) => {
       drawPlaces();
     } catch (error) {
       outputs = null;
-      refusal.textContent = error.message;
+      refusal.textContent = `${error.message}.`;
       input.draw(setting.size, setting.padding, [mark("overhang", reads([0, 0]))]);
     }
     box.classList.toggle("demo-both-axes", differ.input.checked);
     formula.replaceChildren(general(), ...AXES.slice(0, differ.input.checked ? 2 : 1).map(withNumbers));
-    codeRow.hidden = !channels;
+    codeRow.hidden = !channels || !outputs;
     code.textContent = channels ? call() : "";
     copied.textContent = "";
     for (const part of [output.element, back, forth, summary, windows]) part.hidden = !outputs;
@@ -277,7 +289,11 @@ demos.register("output_size", (box) => {
     grids,
     demos.row(
       ...[back, forth, unpin],
-      element("span", { class: "demo-hint" }, "Drag the window. Click a cell of the output to pin it."),
+      element(
+        "span",
+        { class: "demo-hint" },
+        "Drag the window, or use the arrow keys. Click a cell of the output, or press Enter, to pin it.",
+      ),
     ),
     summary,
     windows,

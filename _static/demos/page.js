@@ -56,13 +56,14 @@ const demos = (() => {
   const svg = (tag, attributes, ...children) =>
     fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
-  // Controls. Each has its label; `set` changes what it shows and calls nobody.
+  // Controls. Each has its label; `set` changes what it shows and calls nobody. A browser that comes
+  // back to the page must not fill in what they showed before: the demonstration begins anew.
   const button = (text, click, attributes) =>
     element("button", { type: "button", class: "demo-button", click, ...attributes }, text);
 
   function slider(label, { min = 0, max, step = 1, value, show = String }, change) {
     const shown = element("b", { "aria-hidden": "true" }); // screen readers say aria-valuetext
-    const input = element("input", { type: "range", min, max, step });
+    const input = element("input", { type: "range", min, max, step, autocomplete: "off" });
     const control = element("label", { class: "demo-slider" }, element("span", {}, label), shown, input);
     const tell = () => {
       shown.textContent = show(Number(input.value));
@@ -85,7 +86,7 @@ const demos = (() => {
     const pairs = Array.isArray(options) ? options.map((text) => [text, text]) : Object.entries(options);
     const input = element(
       "select",
-      { change: () => change(input.value) },
+      { change: () => change(input.value), autocomplete: "off" },
       ...pairs.map(([value, text]) => element("option", { value }, text)),
     );
     const control = element("label", { class: "demo-select" }, element("span", {}, label), input);
@@ -96,7 +97,8 @@ const demos = (() => {
   }
 
   function checkbox(label, checked, change) {
-    const input = element("input", { type: "checkbox", change: () => change(input.checked) });
+    const changed = () => change(input.checked);
+    const input = element("input", { type: "checkbox", change: changed, autocomplete: "off" });
     const control = element("label", { class: "demo-checkbox" }, input, element("span", {}, label));
     control.input = input;
     control.set = (checked) => (input.checked = checked);
@@ -108,6 +110,9 @@ const demos = (() => {
   const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
   const row = (...children) => element("div", { class: "demo-row" }, ...children);
+
+  // A digit with its article: "a 7", "an 8".
+  const a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
 
   // A text that is read aloud when it changes.
   const live = () => element("p", { class: "demo-live", "aria-live": "polite" });
@@ -180,7 +185,7 @@ const demos = (() => {
   }
 
   return {
-    register, element, svg, button, slider, select, checkbox, row, live, decode, decode_state,
+    register, element, svg, button, slider, select, checkbox, row, a, live, decode, decode_state,
     ARROWS, color, font, reducedMotion, drawing, drawPixels, shade,
   };
 })();

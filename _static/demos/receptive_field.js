@@ -65,7 +65,8 @@ demos.register("receptive_field", (box) => {
   const stacks = demos.select("layers", ["your own", ...Object.keys(STACKS)], "LeNet", (name) => {
     if (STACKS[name]) rebuild(STACKS[name]());
   });
-  const add = (text, layer) => demos.button(text, () => rebuild([...layers, layer()], "your own"));
+  const add = (text, layer) =>
+    demos.button(text, () => layers.length < MOST && rebuild([...layers, layer()], "your own"));
   const adders = [
     add("+ convolution", () => convolution(3, { padding: 1 })),
     add("+ pooling", () => pooling(2)),
@@ -113,6 +114,7 @@ demos.register("receptive_field", (box) => {
       if (event.pointerType === "mouse") choose(cells.under(grid.drawing, event));
     });
     grid.drawing.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.altKey || event.metaKey) return;
       const step = demos.ARROWS[event.key];
       if (!step) return;
       event.preventDefault();
@@ -127,7 +129,7 @@ demos.register("receptive_field", (box) => {
     const kind = map < shown.map ? "window" : map > shown.map ? "reached" : "chosen";
     const [rows, columns] = seen.map((numbers) => numbers[map]);
     const title = `${map ? `Layer ${map}` : "Image"}\n${sizes[map]} × ${sizes[map]}`;
-    const sees = `sees ${field(map)} × ${field(map)}`;
+    const sees = map ? `a cell sees ${field(map)} × ${field(map)}` : "\u00a0";
     grid.draw([sizes[map], sizes[map]], around, [{ kind, rows, columns }], `${title}\n${sees}`);
   }
 
@@ -151,8 +153,8 @@ demos.register("receptive_field", (box) => {
     const inside = at.map((n) => cells.range(0, r).filter((i) => isPixel(fieldStart(map, n) + i)));
     const product = (lists) => lists.reduce((all, list) => all * list.length, 1);
     const others = [
-      [r * r - product(inside), "on padding"],
-      [product(inside) - product(pixels), "in gaps that no window reads"],
+      [r * r - product(inside), "outside the image"],
+      [product(inside) - product(pixels), "on pixels that the cell does not see"],
     ].filter(([count]) => count);
     const rest = others.map(([count, where]) => ` ${count} cells of the field lie ${where}.`).join("");
     return `${cell} has a receptive field of ${r} × ${r} and sees ${product(pixels)} pixels.${rest}${reached}`;
@@ -185,7 +187,8 @@ demos.register("receptive_field", (box) => {
     rows.replaceChildren(...layers.map(layerRow));
     maps = [size, ...layers].map((_, map) => mapGrid(map));
     place.replaceChildren(...maps.map((grid) => grid.element));
-    for (const button of adders) button.disabled = layers.length >= MOST;
+    // Not disabled, for then the keyboard would lose its place.
+    for (const button of adders) button.setAttribute("aria-disabled", layers.length >= MOST);
     update();
   }
 
@@ -193,8 +196,11 @@ demos.register("receptive_field", (box) => {
     sizes = [size];
     refusal.textContent = "";
     try {
-      for (const { kernel_size, stride, padding, dilation } of layers)
+      for (const { kind, kernel_size, stride, padding, dilation } of layers) {
+        if (kind === "pooling" && 2 * padding > kernel_size)
+          throw new Error(`padding=${padding} is more than half of kernel_size=${kernel_size}`);
         sizes.push(cnn.conv_output_size(sizes.at(-1), kernel_size, stride, padding, dilation));
+      }
     } catch (error) {
       refusal.textContent = `Layer ${sizes.length}: ${error.message}.`;
     }
@@ -213,13 +219,19 @@ demos.register("receptive_field", (box) => {
 
   box.append(
     demos.row(stacks, sizeSlider),
+    element("div", { class: "demo-hint" }, "K kernel, S stride, P padding, D dilation"),
     rows,
     demos.row(...adders),
     refusal,
-    element("div", { class: "demo-hint" }, "Point at a cell, or drag over a map with your finger."),
+    element(
+      "div",
+      { class: "demo-hint" },
+      "Point at a cell, drag over a map with your finger, or use the arrow keys.",
+    ),
     place,
     sentence,
     formula,
+    element("div", { class: "demo-hint" }, "Each layer adds D(K − 1), times the strides of all layers before it."),
   );
   rebuild(layers);
 });

@@ -242,7 +242,7 @@
       drawFilters(filters, training.filters.weight);
       shown.forEach(({ canvas, answer }, n) => {
         const [read, label] = [training.answers[n] ?? "nothing", digits.valid.y[n]];
-        canvas.setAttribute("aria-label", `a ${label}, read as ${read}`);
+        canvas.setAttribute("aria-label", `${demos.a(label)}, read as ${read}`);
         answer.textContent = `${read === label ? "✓" : "✗"} ${training.answers[n] ?? "–"}`;
         answer.classList.toggle("demo-wrong", read !== label);
       });

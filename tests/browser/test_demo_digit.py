@@ -198,12 +198,14 @@ def draw(page, points):
 
 def expect_answer(page, digit):
     said = page.locator(".digit-line .demo-live")
-    expect(said).to_have_text(re.compile(rf"^LeNet reads a {digit}, with a probability of .*\s%\.$"))
+    expect(said).to_have_text(re.compile(rf"^LeNet reads an? {digit}, with a probability of .*\s%\.$"))
     assert page.locator(".digit-answer").inner_text() == str(digit)
     assert (
         pad_of(page).get_attribute("aria-label").startswith(f"Drawing pad. LeNet reads a {digit}")
     )
     assert page.locator(".digit-scores .chosen b").inner_text() == str(digit)
+    spoken = page.locator(".digit-scores").aria_snapshot()  # scores and probabilities, too
+    assert re.search(rf'listitem: "?{digit} \d+\.\d \d+\.\d\s%', spoken), spoken
 
 
 def test_it_reads_a_three_at_first_and_then_what_the_mouse_draws(start, root):
@@ -229,13 +231,18 @@ def test_it_reads_what_a_finger_draws_and_the_page_stays(start):
     session = page.context.new_cdp_session(page)
 
     def touch(kind, *points):
-        named = [{"x": x, "y": y} for x, y in points]
+        named = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": named})
 
     touch("touchStart", touches[0])
     for (x, y), (to_x, to_y) in pairwise(touches):
         for share in np.linspace(0, 1, 12):
             touch("touchMove", (x + share * (to_x - x), y + share * (to_y - y)))
+    drawn = pad_of(page).evaluate("(e) => e.toDataURL()")
+    left, right = points_on(page, [(30, 250), (250, 250)])
+    touch("touchStart", touches[-1], left)  # a second finger draws nothing
+    touch("touchMove", touches[-1], right)
+    assert pad_of(page).evaluate("(e) => e.toDataURL()") == drawn
     touch("touchEnd")
     expect_answer(page, 7)
     assert page.evaluate("scrollY") == before
@@ -274,7 +281,7 @@ def test_it_shows_the_digits_that_it_gets_wrong(start):
     for index, label in list(zip(wrong["index"], wrong["labels"], strict=True))[:3]:
         page.get_by_role("button", name="A digit it gets wrong").click()
         expect(said).to_have_text(
-            re.compile(rf"^Test digit {index} is a {label}\. LeNet reads a [^{label}]\.$")
+            re.compile(rf": test digit {index} is an? {label}\. LeNet reads an? [^{label}]\.$")
         )
     skill = f"{wrong['right']:,} right ({wrong['right'] / wrong['of']:.1%})".replace("%", "\u00a0%")
     assert skill in page.locator(".digit-skill").inner_text()

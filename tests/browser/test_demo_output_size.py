@@ -72,6 +72,7 @@ CHANGE_ALL = """(settings) => {
       steps: text(".demo-line").slice(1),
       summary: text(".demo-live")[0],
       code: text(".demo-code").join(),
+      buttons: [...demo.querySelectorAll("button")].filter((e) => e.checkVisibility()).map((e) => e.textContent),
     };
   });
 }"""
@@ -96,6 +97,7 @@ def test_what_it_shows_is_what_the_package_and_pytorch_say(start):
         if words:
             refused += 1
             assert found["summary"] == ""
+            assert "Copy" not in found["buttons"]
             assert min(found["results"]) < 1
             continue
         assert tuple(found["results"]) == expected
@@ -114,7 +116,7 @@ def size_or_refusal(setting):
     try:
         return conv_output_size(**setting), ""
     except ValueError as error:
-        return None, str(error)
+        return None, f"{error}."
 
 
 def unread_cells(expected, setting):
@@ -211,6 +213,25 @@ def test_the_axes_move_together_until_they_differ(start):
     assert demo.locator(".demo-result").all_inner_texts() == ["10"]
 
 
+def test_it_begins_anew_when_the_reader_comes_back(start, root):
+    page = start(root)
+    demo_of(page).get_by_label("height and width differ").check()
+    demo_of(page).get_by_role("slider").nth(0).fill("20")
+    page.goto(f"{root}/chapters/13_convolution.html")
+    page.go_back()
+    sliders = demo_of(page).get_by_role("slider")
+    assert sliders.count() == 5
+    assert sliders.nth(0).input_value() == sliders.nth(0).get_attribute("aria-valuetext") == "8"
+
+
+def test_a_tall_image_fits_the_screen(start):
+    page = start()
+    demo_of(page).get_by_label("height and width differ").check()
+    for slider, value in ((0, "32"), (1, "1"), (2, "1"), (3, "1"), (6, "8")):
+        demo_of(page).get_by_role("slider").nth(slider).fill(value)  # 48 rows
+    assert grids_of(page)[0].bounding_box()["height"] <= 0.75 * page.viewport_size["height"]
+
+
 def test_the_formula_rounds_down(start):
     demo = demo_of(start())
     numbers = demo.locator(".demo-line").nth(1)
@@ -225,8 +246,13 @@ def test_a_kernel_that_hangs_over(start):
     demo.get_by_role("slider").nth(1).fill("11")
     with pytest.raises(ValueError) as refused:
         conv_output_size(8, 11, 2, 1)
-    assert demo.get_by_role("alert").inner_text() == str(refused.value)
+    assert demo.get_by_role("alert").inner_text() == f"{refused.value}."
     assert len(cells(demo.locator("svg.demo-grid").nth(0), "overhang")) == 121
+    demo.get_by_role("slider").nth(4).fill("5")
+    hangs_out = """(e) => { const [a, b] = [e, e.querySelector(".demo-overhang")].map((part) =>
+        part.getBoundingClientRect()); return b.right > a.right + 1 || b.bottom > a.bottom + 1; }"""
+    assert not demo.locator("svg.demo-grid").nth(0).evaluate(hangs_out)
+    demo.get_by_role("slider").nth(4).fill("1")
     assert demo.locator("svg.demo-grid").count() == 2
     assert not demo.locator("svg.demo-grid").nth(1).is_visible()
     assert not demo.get_by_role("button", name="Step ▶").is_visible()
@@ -247,22 +273,32 @@ def test_with_the_mouse(start, root):
     page.mouse.move(*point(output_grid, 1, 2))
     assert cells(output_grid, "window") == [(1, 2)]
     assert cells(input_grid, "window") == window_at(1, 2)
-    page.mouse.click(*point(output_grid, 2, 3))
+    x, y = point(output_grid, 2, 3)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 1, y + 1)  # no hand is quite still
+    page.mouse.up()
     assert cells(output_grid, "pinned") == [(2, 3)]
     page.mouse.move(*point(output_grid, 2, 2))
     assert cells(input_grid, "pinned") == window_at(2, 3)
     assert cells(input_grid, "window") == window_at(2, 2)
-    assert "The two share 3." in demo_of(page).inner_text()
+    assert "The two share 3 cells." in demo_of(page).inner_text()
 
-    page.mouse.move(*point(input_grid, *window_at(2, 2)[4]))
+    page.mouse.move(*point(input_grid, *window_at(2, 2)[0]))  # by its corner
     page.mouse.down()
-    page.mouse.move(*point(input_grid, *window_at(0, 1)[4]), steps=4)
+    assert cells(input_grid, "window") == window_at(2, 2)
+    page.mouse.move(*point(input_grid, *window_at(0, 1)[0]), steps=4)
     page.mouse.up()
     page.mouse.move(0, 0)
     assert cells(input_grid, "window") == window_at(0, 1)
+    page.mouse.click(*point(input_grid, *window_at(2, 2)[4]), button="right")
+    assert cells(input_grid, "window") == window_at(0, 1)
+    page.mouse.click(*point(input_grid, *window_at(3, 3)[4]))  # beside it
+    assert cells(input_grid, "window") == window_at(3, 3)
     assert cells(output_grid, "pinned") == [(2, 3)]
     demo_of(page).get_by_role("button", name="Unpin").click()
     assert cells(output_grid, "pinned") == []
+    assert output_grid.evaluate("(e) => e === document.activeElement")
 
 
 def test_with_the_keyboard(start, root):
@@ -279,6 +315,8 @@ def test_with_the_keyboard(start, root):
     assert cells(output_grid, "pinned") == [(1, 1)]
     page.keyboard.press("Escape")
     assert cells(output_grid, "pinned") == []
+    page.keyboard.press("Control+ArrowDown")  # the browser's own
+    assert cells(output_grid, "window") == [(0, 1)]
     outline = "(e) => getComputedStyle(e).outlineStyle"
     assert output_grid.evaluate(outline) == "solid"
 

@@ -36,7 +36,9 @@ def test_it_begins_with_lenet(start):
         text.split("\n") for text in demo.locator(".demo-chain .demo-hint").all_inner_texts()
     ]
     assert [heading[1] for heading in headings] == [f"{n} × {n}" for n in (28, 28, 14, 10, 5)]
-    assert [heading[2] for heading in headings] == [f"sees {n} × {n}" for n in (1, 5, 6, 14, 16)]
+    assert [heading[2:] for heading in headings[1:]] == [
+        [f"a cell sees {n} × {n}"] for n in (5, 6, 14, 16)
+    ]
     assert (
         demo.locator(".demo-formula").inner_text() == "r = 1 + 4 · 1 + 1 · 1 + 4 · 2 + 1 · 2 = 16"
     )
@@ -109,7 +111,8 @@ def test_fields_and_pixels_are_those_of_the_package_and_pytorch(start):
         fields = [receptive_field(windows[:depth]) for depth in range(len(sizes))]
         assert found["refusal"] == refusal
         assert [heading[1] for heading in found["headings"]] == [f"{n} × {n}" for n in sizes]
-        assert [heading[2] for heading in found["headings"]] == [f"sees {r} × {r}" for r in fields]
+        says = [heading[2] for heading in found["headings"][1:]]
+        assert says == [f"a cell sees {r} × {r}" for r in fields[1:]]
         assert found["formula"].endswith(f"= {fields[-1]}")
         terms = found["formula"].removeprefix("r = ").split(" = ")[0].replace("·", "*")
         assert eval(terms) == fields[-1]
@@ -148,7 +151,24 @@ def test_a_corner_sees_padding(start):
     for key in ("ArrowUp", "ArrowUp", "ArrowUp", "ArrowLeft", "ArrowLeft"):
         page.keyboard.press(key)
     assert "Cell (0, 0) of layer 4" in demo.inner_text()
-    assert "sees 196 pixels. 60 cells of the field lie on padding." in demo.inner_text()
+    assert "sees 196 pixels. 60 cells of the field lie outside the image." in demo.inner_text()
+
+
+def test_pixels_between_those_that_a_dilated_kernel_reads_are_not_seen(start):
+    demo = demo_of(start())
+    demo.get_by_label("layers").select_option("one 5 × 5")
+    demo.get_by_label("dilation of layer 1").select_option("2")
+    assert "field of 9 × 9 and sees 25 pixels. 56 cells of the field lie on pixels" in demo.inner_text()
+
+
+def test_a_pooling_has_at_most_half_its_window_as_padding(start):
+    demo = demo_of(start())
+    demo.get_by_label("padding of layer 2").select_option("3")
+    with pytest.raises(RuntimeError):
+        nn.MaxPool2d(2, 2, padding=3)(torch.zeros(1, 1, 28, 28))
+    says = "Layer 2: padding=3 is more than half of kernel_size=2."
+    assert demo.get_by_role("alert").inner_text() == says
+    assert demo.locator("svg.demo-grid:visible").count() == 2
 
 
 def test_with_a_finger_on_a_phone(start):
@@ -172,7 +192,11 @@ def test_layers_come_and_go(start):
     assert demo.get_by_label("layers").input_value() == "your own"
     for _ in range(3):
         demo.get_by_role("button", name="+ convolution").click()
-    assert demo.get_by_role("button", name="+ convolution").is_disabled()
+    more = demo.get_by_role("button", name="+ convolution")
+    assert more.is_disabled()
+    more.press("Enter")
+    assert demo.locator(".demo-layers .demo-row").count() == 6
+    assert page.evaluate("document.activeElement.textContent") == "+ convolution"
     demo.get_by_label("stride of layer 1").select_option("4")
     demo.get_by_label("kernel size of layer 3").select_option("7")
     assert demo.get_by_role("alert").inner_text().startswith("Layer 3: a kernel of size 7")
