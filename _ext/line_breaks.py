@@ -1,7 +1,8 @@
 """Keep on one line what belongs together: a formula and the marks around it, a number and its %.
 
 A browser draws a formula as a box, and without this it may begin a line with the comma behind it.
-It may also break an option of a command, such as --nproc-per-node, behind each of its dashes.
+It may also break an option of a command, such as --nproc-per-node, behind each of its dashes. A long
+name in code may break behind a mark, and need not break inside a word.
 """
 
 import re
@@ -10,6 +11,8 @@ from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 PERCENT = re.compile(r"(?<=\d) (?=%)")
+MARK = re.compile(r"(?<=\w[._(,=/])(?=[^\s._)])")
+SHORT = 12  # letters of code that stay on one line
 AS_WRITTEN = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.raw, nodes.title)
 
 
@@ -20,7 +23,7 @@ class LineBreaks(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **_):
-        """Join numbers and percent signs, then formulas and options with the marks beside them."""
+        """Join numbers and percent signs, formulas and options with the marks beside them; part code."""
         for text in list(self.document.findall(nodes.Text)):
             if PERCENT.search(text) and not isinstance(text.parent, AS_WRITTEN):
                 text.parent.replace(text, nodes.Text(PERCENT.sub("\u00a0", text)))
@@ -29,6 +32,8 @@ class LineBreaks(SphinxPostTransform):
         for code in list(self.document.findall(nodes.literal)):
             if code.astext().startswith("-"):
                 _join(code)
+            elif len(code.astext()) > SHORT:
+                _part(code)
 
 
 def _join(node):
@@ -47,6 +52,14 @@ def _join(node):
         parent[place + 1] = nodes.Text(after[len(closing) :])
     if opening:
         parent[place - 1] = nodes.Text(before[: -len(opening)])
+
+
+def _part(code):
+    """Let a line break in code behind its marks."""
+    for text in list(code.findall(nodes.Text)):
+        first, *others = map(nodes.Text, MARK.split(text))
+        parts = [part for other in others for part in (nodes.raw("", "<wbr>", format="html"), other)]
+        text.parent.replace(text, [first, *parts])
 
 
 def setup(app):

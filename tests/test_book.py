@@ -98,6 +98,34 @@ def test_a_line_does_not_part_what_belongs_together(tmp_path):
     assert words[0][-len(words[1]) :] == words[1]  # none is lost
 
 
+def test_long_code_breaks_behind_a_mark_and_stays_whole_as_text(tmp_path):
+    code = ["plots.image_grid(axes, my_image)", "max_pool2d", "a_long.name_of_one", "(2, 3) = x.shape"]
+    text = " and ".join(f"`{one}`" for one in code)
+    (tmp_path / "index.md").write_text(f"# Code\n\n{text}\n", encoding="utf-8")
+    settings = {"extensions": ["myst_parser", "line_breaks"], "html_theme": "basic"}
+    page = BeautifulSoup((build(tmp_path, settings) / "index.html").read_bytes(), "html.parser")
+    assert [one.get_text() for one in page.select("code")] == code
+    for wbr in page.select("wbr"):
+        wbr.replace_with("|")
+    shown = [one.get_text() for one in page.select("code")]
+    assert shown == ["plots.|image_|grid(|axes, my_|image)", code[1], "a_|long.|name_|of_|one", "(2, 3) = x.|shape"]
+
+
+def test_negative_numbers_of_a_table_have_a_minus_sign(tmp_path):
+    cells = "<td>-0.3 (-1.7 to +1.1)</td><td>2e-05</td><td>a-1</td><td>2026-11-24</td><td>-.5</td>"
+    html = f'<table class="dataframe" id="a-1"><tr>{cells}</tr></table>'
+    output = nbformat.v4.new_output("display_data", {"text/html": html})
+    cell = nbformat.v4.new_code_cell("table", outputs=[output])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# T"), cell])
+    nbformat.write(notebook, tmp_path / "index.ipynb")
+    settings = {"extensions": ["myst_nb", "minus_signs"], "nb_execution_mode": "off"}
+    settings |= {"source_suffix": {".ipynb": "myst-nb"}, "html_theme": "basic"}
+    page = (build(tmp_path, settings) / "index.html").read_text(encoding="utf-8")
+    found = [cell.get_text() for cell in BeautifulSoup(page, "html.parser").select("table td")]
+    assert found == ["−0.3 (−1.7 to +1.1)", "2e-05", "a-1", "2026-11-24", "−.5"]
+    assert 'id="a-1"' in page
+
+
 def test_a_search_still_finds_what_a_second_build_did_not_read(tmp_path):
     pages = {
         "index": "# All\n\n```{toctree}\na\nb\nc\nwords\n```\n",
