@@ -1,8 +1,8 @@
 """Keep on one line what belongs together: a formula and the marks around it, a number and its %.
 
 A browser draws a formula as a box, and without this it may begin a line with the comma behind it.
-It may also break an option of a command, such as --nproc-per-node, behind each of its dashes. A long
-name in code may break behind a mark, and need not break inside a word.
+It may also break an option of a command, such as --nproc-per-node, behind each of its dashes. Long
+code may break behind a mark, and so need not break inside a word.
 """
 
 import re
@@ -23,7 +23,7 @@ class LineBreaks(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **_):
-        """Join numbers and percent signs, formulas and options with the marks beside them; part code."""
+        """Join numbers with %, formulas and options with the marks beside them; part long code."""
         for text in list(self.document.findall(nodes.Text)):
             if PERCENT.search(text) and not isinstance(text.parent, AS_WRITTEN):
                 text.parent.replace(text, nodes.Text(PERCENT.sub("\u00a0", text)))
@@ -58,7 +58,9 @@ def _part(code):
     """Let a line break in code behind its marks."""
     for text in list(code.findall(nodes.Text)):
         first, *others = map(nodes.Text, MARK.split(text))
-        parts = [part for other in others for part in (nodes.raw("", "<wbr>", format="html"), other)]
+        parts = [
+            part for other in others for part in (nodes.raw("", "<wbr>", format="html"), other)
+        ]
         text.parent.replace(text, [first, *parts])
 
 

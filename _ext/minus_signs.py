@@ -1,4 +1,4 @@
-"""Write negative numbers in tables of results with a minus sign, as the text does; pandas has hyphens."""
+"""Write the negative numbers of data frames with a minus sign, as the text does, not a hyphen."""
 
 import re
 
@@ -17,10 +17,10 @@ class MinusSigns(SphinxPostTransform):
 
     def run(self, **_):
         """Replace them."""
-        for table in list(self.document.findall(nodes.raw)):
-            if 'class="dataframe"' in table.astext():
-                written = TEXT.sub(lambda text: MINUS.sub("\u2212", text[0]), table.astext())
-                table.parent.replace(table, nodes.raw("", written, format="html"))
+        for html in self.document.findall(nodes.raw):
+            if 'class="dataframe"' in html.astext():
+                written = TEXT.sub(lambda text: MINUS.sub("\u2212", text[0]), html.astext())
+                html.children = [nodes.Text(written)]
 
 
 def setup(app):

@@ -52,7 +52,7 @@ const digit = (() => {
       this.canvas = element("canvas", { width: PAD, height: PAD, tabindex: 0, role: "application" });
       this.pen = element("div", { class: "digit-pen" });
       this.frame = element("div", { class: "digit-frame", hidden: true });
-      this.invitation = element("span", { class: "digit-invitation", "aria-hidden": "true" }, "Draw a digit here");
+      this.invitation = element("span", { class: "demo-invitation", "aria-hidden": "true" }, "Draw a digit here");
       this.box = element("div", { class: "digit-pad" }, this.canvas, this.frame, this.pen, this.invitation);
       this.context = this.canvas.getContext("2d", { willReadFrequently: true });
       Object.assign(this.context, { lineWidth: PEN, lineCap: "round", strokeStyle: "#fff" });
@@ -133,14 +133,18 @@ const digit = (() => {
       const { left, top, width, height } = canvas.getBoundingClientRect();
       return [((clientX - left) * PAD) / width, ((clientY - top) * PAD) / height];
     };
+    let drawing = null; // the mouse, finger or pen that draws; others must not, meanwhile
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || !event.isPrimary) return;
-      canvas.setPointerCapture(event.pointerId);
+      if (event.button !== 0 || drawing !== null) return;
+      drawing = event.pointerId;
+      canvas.setPointerCapture(drawing);
       pad.begin(point(event));
     });
+    canvas.addEventListener("lostpointercapture", ({ pointerId }) => {
+      if (pointerId === drawing) drawing = null;
+    });
     canvas.addEventListener("pointermove", (event) => {
-      if (!event.isPrimary || !(event.buttons & 1)) return;
-      if (!canvas.hasPointerCapture(event.pointerId)) return;
+      if (event.pointerId !== drawing) return;
       const moves = event.getCoalescedEvents();
       for (const move of moves.length ? moves : [event]) pad.lineTo(point(move));
     });
@@ -186,6 +190,8 @@ const digit = (() => {
 
   const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
+  const decimal = (score) => (Math.round(10 * score) / 10 || 0).toFixed(1).replace("-", "−"); // no -0
+
   // Write into a live text, when the pen rests: not each frame of a stroke is to be read aloud.
   function spoken(live) {
     let waiting;
@@ -209,6 +215,11 @@ const digit = (() => {
         "div",
         { class: "digit-says" },
         element("div", { class: "digit-line" }, this.large, said),
+        element(
+          "div",
+          { class: "digit-heads", "aria-hidden": "true" },
+          ...["", "score", "", "probability"].map((head) => element("span", {}, head)),
+        ),
         element("ol", { class: "digit-scores", "aria-label": "Score and probability of each digit" }, ...this.rows),
       );
     }
@@ -218,7 +229,7 @@ const digit = (() => {
       this.rows.forEach((row, value) => {
         const [, score, bar, share] = row.children;
         const probability = found?.probabilities[value] ?? 0;
-        score.textContent = found?.stages.scores.data[value].toFixed(1).replace("-", "−") ?? "";
+        score.textContent = found ? decimal(found.stages.scores.data[value]) : "";
         share.textContent = found ? percent(probability) : "";
         bar.style.setProperty("--share", probability);
         row.classList.toggle("chosen", value === found?.answer);

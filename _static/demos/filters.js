@@ -28,6 +28,7 @@
       return {
         channels: ["red", "green", "blue"],
         filters: ["edges", "red against green", "red things", "gray"],
+        place: [23, 1], // that of the picture
         layer: new Layer(photograph(), weight, { bias }),
       };
     },
@@ -73,7 +74,7 @@
   }
 
   // The channels, and for each filter its kernels, its map and the sum at the window.
-  function views({ channels, filters, layer }, live) {
+  function views({ channels, filters, layer, place }, live) {
     const [inputs, maps] = [channels, filters].map((names) => names.map((name) => new View(name)));
     inputs.forEach((view, c) => view.drawChannel(layer, c));
     maps.forEach((view, o) => view.drawMap(layer, o));
@@ -91,7 +92,7 @@
         if (layer.bias) terms.push(layer.bias.data[o]);
         node.textContent = terms.length > 1 ? addition(terms, layer.answer(o)) : text(terms[0]);
       });
-      const answers = filters.map((name, o) => `${name} ${text(layer.answer(o))}`);
+      const answers = filters.map((name, o) => `${name}: ${text(layer.answer(o))}`);
       live.textContent = `Row ${layer.place[0]}, column ${layer.place[1]}: ${answers.join(", ")}.`;
     }
 
@@ -107,7 +108,8 @@
       });
     }
 
-    layer.seek(1);
+    if (place) layer.move(place);
+    else layer.seek(1);
     steer(layer, pictures, maps, look);
     look();
     const grid = (cells) => element("div", { class: "sliding-grid" }, ...cells);

@@ -6,6 +6,7 @@
   const { block, Layer, View, steer, frame, title, column } = sliding;
   const OWN = "your own";
   const HINT = "Move the window with mouse, finger or arrow keys, and change the kernel’s numbers.";
+  const LARGEST = 999; // of a kernel's numbers, which must fit into their cells
   const DRAWING_HINT =
     "Draw with the mouse, a finger, or the space bar after the arrow keys have moved the window.";
 
@@ -81,11 +82,13 @@
         type: "number",
         step: "any",
         "aria-label": `kernel, row ${Math.floor(i / layer.K)}, column ${i % layer.K}`,
-        input: (event) => edit(i, event.target.valueAsNumber || 0),
+        input: ({ target }) => edit(i, clamp(target.valueAsNumber || 0, -LARGEST, LARGEST)),
         blur: () => update(),
       }),
     );
-    const total = element("output", { class: "sliding-sum" });
+    const total = element("div", { class: "sliding-sum" });
+    const invitation = element("span", { class: "demo-invitation", "aria-hidden": "true" }, "Draw here");
+    picture.node.append(invitation);
     const live = demos.live();
 
     function update(changes) {
@@ -93,6 +96,7 @@
       layer.compute();
       const draws = layer.x === drawing;
       clear.hidden = !draws;
+      invitation.hidden = !draws || drawing.data.some((pixel) => pixel > 0);
       hint.textContent = draws ? DRAWING_HINT : HINT;
       picture.node.classList.toggle("sliding-paper", draws);
       picture.drawChannel(layer, 0, [0, 1]);
@@ -126,19 +130,24 @@
     const square = (values, K) => cnn.tensor([1, 1, K, K], Float32Array.from(values));
     const choices = [...Object.keys(presets), OWN];
     const chooseKernel = demos.select("kernel", choices, "vertical", (name) => {
-      if (name !== OWN) update({ weight: square(presets[name], Math.sqrt(presets[name].length)) });
+      if (presets[name]) update({ weight: square(presets[name], Math.sqrt(presets[name].length)) });
     });
+    // Kept, for when the reader comes back to it from another.
+    function makeOwn() {
+      presets[OWN] = layer.weight.data.slice();
+      chooseKernel.set(OWN);
+    }
     // A larger kernel gets a ring of zeros, a smaller one keeps the middle.
     const chooseSize = demos.select("size", { 3: "3×3", 5: "5×5" }, 3, (value) => {
       const K = Number(value);
       const start = (layer.K - K) / 2;
       update({ weight: square(block(layer.weight, 0, start, start, K, K), K) });
-      chooseKernel.set(OWN);
+      makeOwn();
     });
     function edit(i, value) {
       layer.weight.data[i] = value;
       update();
-      chooseKernel.set(OWN);
+      makeOwn();
     }
 
     // Mouse and finger draw; the space bar draws in the middle of the window.
@@ -148,7 +157,8 @@
     });
     let pen = null;
     picture.onPoint((point, event) => {
-      if (layer.x !== drawing) return;
+      if (layer.x !== drawing || !event.isPrimary) return;
+      if (event.type === "pointerdown") picture.node.setPointerCapture(event.pointerId);
       const from = event.type === "pointermove" && pen;
       pen = event.buttons & 1 ? point.map((p) => p - layer.padding) : null;
       if (!pen) return;
@@ -177,13 +187,13 @@
         column(picture.node, pictureTitle),
         column(map.node, mapTitle),
       ),
+      live,
       row(
         column(pixels.node, title("window")),
         after("×", column(kernel.node, kernelTitle)),
         after("=", column(products.node, title("products"))),
         after("→", column(total, title("their sum"))),
       ),
-      live,
     );
     update();
   }

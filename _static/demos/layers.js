@@ -83,7 +83,7 @@
 
   // --- words
 
-  const decimal = (value) => value.toFixed(2).replace("-", "−");
+  const decimal = (value) => (Math.round(100 * value) / 100 || 0).toFixed(2).replace("-", "−"); // no -0
   const range = (from, count, limit) =>
     `${Math.max(from, 0)} to ${Math.min(from + count, limit) - 1}`;
 
@@ -107,8 +107,10 @@
     if (!weight) return `${start} It is ${decimal(value)}, the largest of four numbers.`;
     const products = `${read.data.length} products sum to ${decimal(sum)}`;
     const total = `${start} ${products}, the bias adds ${decimal(bias)}`;
-    if (!hasRelu(STAGES[unit.number])) return `${total}: ${decimal(value)}.`;
-    return value > 0 ? `${total}: ${decimal(value)}.` : `${total}, and ReLU makes it 0.`;
+    if (hasRelu(STAGES[unit.number]) && value <= 0) return `${total}, and ReLU makes it 0.`;
+    const cents = (number) => Math.round(100 * number);
+    const adds_up = cents(sum) + cents(bias) === cents(value);
+    return `${total}: ${adds_up ? "" : "about "}${decimal(value)}.`;
   }
 
   // --- the page
@@ -175,14 +177,14 @@
       this.maps.box.style.setProperty("--columns", columns);
       this.maps.box.style.setProperty("--narrow", narrow);
       const name = hasRelu(stage) ? `${title} + ReLU` : title;
-      this.title = element("p", { class: "layers-title" }, name, element("span"));
+      this.title = element("p", { class: "layers-title" }, `${name} `, element("span"));
       this.box = element("div", { class: "layers-stage" }, this.title, this.maps.box);
       this.maps.box.addEventListener("click", (event) => {
         const box = event.target.closest(".layers-map");
         if (box) choose({ number: stage.number, ...this.at(box, event) });
       });
       this.maps.box.addEventListener("keydown", (event) => {
-        if (!(event.key in demos.ARROWS)) return;
+        if (event.ctrlKey || event.altKey || event.metaKey || !(event.key in demos.ARROWS)) return;
         event.preventDefault();
         move(stage, ...demos.ARROWS[event.key]);
       });
@@ -248,6 +250,8 @@
         figure.maps.box.style.setProperty("--columns", Math.ceil(Math.sqrt(maps.C)));
         figure.maps.show(maps, scale, limits);
       });
+      const source = STAGES[unit.number - 1].title ?? "the picture, normalized";
+      this.figures[1].text.textContent = `What it reads: ${source}`;
       this.say(describe(unit, value, parts));
     }
   }
@@ -268,7 +272,7 @@
       { class: "layers" },
       element("p", {}, "The network is not given the drawing, but a picture like those of MNIST:"),
       steps.box,
-      element("p", {}, "Tap a unit of any layer to see what it saw, and the weights that it used:"),
+      element("p", {}, "Tap a unit of any layer to see what it saw, and the weights that it used (red positive, blue negative):"),
       element("div", {}, ...stages.map((stage) => stage.box), inspector.box),
     );
 

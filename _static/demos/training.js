@@ -7,7 +7,7 @@
   const EPOCHS = 20;
   const STEPS_TO_A_LOOK = 10;
   const SLICE = 12; // milliseconds of training in each frame
-  const SHOWN = 12; // validation digits
+  const SHOWN = [0, 1, 2, 3, 5, 6, 7, 9, 10, 14, 15, 29]; // validation digits, easy and hard ones
   const SIDE = 14;
   const GUESSING = Math.log(10); // the loss of ten equal scores
 
@@ -128,7 +128,9 @@
         "long, and the weights grew without limit. Reset, and choose a lower rate."
       );
     }
-    if (epoch === 0) return `Before the first step the network has ${share}. That is guessing.`;
+    if (epoch === 0) {
+      return `Before the first step the network has ${share}. That is guessing. Press Start to train it.`;
+    }
     const rounded = Math.round(10 * epoch) / 10;
     const when = `${finished ? "Finished after" : "After"} ${rounded} epoch${rounded === 1 ? "" : "s"}`;
     const losses = `${written(train)} on the training digits, ${written(valid)} on the validation digits`;
@@ -141,7 +143,7 @@
   const HIGHEST_LOSS = 3;
 
   function drawCurves(context, width, height, looks) {
-    const [left, right, top, bottom] = [30, width - 8, 8, height - 36];
+    const [left, right, top, bottom] = [30, width - 8, 32, height - 36];
     const across = (epoch) => left + ((right - left) * epoch) / EPOCHS;
     const down = (loss) => bottom + ((top - bottom) * loss) / HIGHEST_LOSS;
     const [trainColor, validColor, text] = ["window", "mark", "text"].map(demos.color);
@@ -176,9 +178,9 @@
     };
     const legend = [["training", trainColor, [5, 3]], ["validation", validColor, []]];
     legend.forEach(([words, color, dash], i) => {
-      const y = down(1.75) + 18 * i;
-      line([[right - 130, y], [right - 105, y]], color, dash, 2);
-      write(words, right - 98, y, "left");
+      const x = left + 110 * i;
+      line([[x, 10], [x + 25, 10]], color, dash, 2);
+      write(words, x + 32, 10, "left");
     });
     context.beginPath();
     context.rect(left, top - 2, width, bottom - top + 4); // a curve may leave it
@@ -205,7 +207,11 @@
     let running = false;
     let frame; // the one that is asked for
 
-    const start = demos.button("Start", () => (running ? pause() : run()));
+    const start = demos.button("Start", () => {
+      if (running) pause();
+      else if (!isOver()) run();
+    });
+    const isOver = () => training.finished || training.failed;
     const reset = demos.button("Reset", () => {
       training = new Training(digits, training.optimizer.lr);
       pause();
@@ -221,15 +227,15 @@
     );
     const picture = (label) => element("canvas", { role: "img", "aria-label": label });
     const filters = range(8).map((i) => picture(`filter ${i + 1} of 8`));
-    const shown = range(SHOWN).map((n) => ({ canvas: picture(""), answer: element("span") }));
-    shown.forEach(({ canvas }, n) =>
+    const shown = SHOWN.map((n) => ({ n, canvas: picture(""), answer: element("span") }));
+    shown.forEach(({ canvas, n }) =>
       demos.drawPixels(canvas, digits.digit(digits.n_train + n), SIDE, SIDE),
     );
 
     function showText() {
       status.textContent = said(training);
       start.textContent = running ? "Pause" : "Start";
-      start.disabled = training.finished || training.failed;
+      start.setAttribute("aria-disabled", isOver()); // not disabled, or the keyboard loses its place
       status.setAttribute("aria-busy", running); // read aloud when it pauses, not twice a second
     }
 
@@ -240,7 +246,7 @@
       curves.setAttribute("aria-label", label);
       curves.redraw();
       drawFilters(filters, training.filters.weight);
-      shown.forEach(({ canvas, answer }, n) => {
+      shown.forEach(({ n, canvas, answer }) => {
         const [read, label] = [training.answers[n] ?? "nothing", digits.valid.y[n]];
         canvas.setAttribute("aria-label", `${demos.a(label)}, read as ${read}`);
         answer.textContent = `${read === label ? "✓" : "✗"} ${training.answers[n] ?? "–"}`;
@@ -266,11 +272,11 @@
       const end = performance.now() + SLICE;
       const before = training.looks.length;
       let epochIsOver = false;
-      while (!training.finished && !training.failed && performance.now() < end) {
+      while (!isOver() && performance.now() < end) {
         training.step();
         epochIsOver ||= Number.isInteger(training.epoch);
       }
-      if (training.finished || training.failed) return pause();
+      if (isOver()) return pause();
       if (epochIsOver) showText();
       const moving = !demos.reducedMotion() && training.looks.length > before;
       if (moving || epochIsOver) showPictures();

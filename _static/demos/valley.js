@@ -49,6 +49,12 @@ demos.register("valley", (box) => {
     return needed < path.length ? needed : Infinity;
   }
 
+  function whyNot(path) {
+    if (!(loss(path.at(-1)) < 1e6)) return "diverges";
+    const was_there = path.some((w) => loss(w) < GOAL);
+    return was_there ? `does not stay below ${GOAL} in ${MOST} steps` : `does not arrive in ${MOST} steps`;
+  }
+
   // The steps needed at each of the rates; these are kept, because a slider asks often.
   const races = new Map();
   function race(name, beta) {
@@ -59,7 +65,7 @@ demos.register("valley", (box) => {
 
   // --- two runs
 
-  function run(first, color) {
+  function run(number, first, color) {
     const me = { name: first, beta: 0.9, color };
     const optimizer = demos.select("optimizer", Object.keys(OPTIMIZERS), first, (name) => {
       me.name = name;
@@ -83,9 +89,14 @@ demos.register("valley", (box) => {
     // Of the chapter's 25 rates, the one with the fewest steps.
     function useBestRate() {
       const steps = race(me.name, me.beta).filter((_, i) => i % 4 === 0);
-      me.rate = 4 * steps.indexOf(Math.min(...steps));
+      const fewest = Math.min(...steps);
+      if (fewest < Infinity) me.rate = 4 * steps.indexOf(fewest);
       rate.set(me.rate);
     }
+    const best = demos.button("Best rate", () => {
+      useBestRate();
+      update();
+    });
     useBestRate();
     me.update = () => {
       beta.hidden = !hasBeta(me.name);
@@ -96,12 +107,13 @@ demos.register("valley", (box) => {
     me.words = () =>
       `${capital(me.name)} (rate ${+RATES[me.rate].toPrecision(3)}` +
       `${hasBeta(me.name) ? `, β ${me.beta}` : ""}) ` +
-      (me.needed < Infinity ? `needs ${me.needed} steps` : `does not arrive in ${MOST} steps`);
+      (me.needed < Infinity ? `needs ${me.needed} steps` : whyNot(me.path));
     const swatch = element("span", { class: `demo-swatch demo-swatch-${color}` });
-    me.element = element("div", { class: "demo-run" }, demos.row(swatch, optimizer), rate, beta);
+    const name = { role: "group", "aria-label": `${number} run` };
+    me.element = element("div", { class: "demo-run", ...name }, demos.row(swatch, optimizer, best), rate, beta);
     return me;
   }
-  const runs = [run("gradient descent", "window"), run("momentum", "mark")];
+  const runs = [run("first", "gradient descent", "window"), run("second", "momentum", "mark")];
 
   // --- the paths from above
 
@@ -199,6 +211,7 @@ demos.register("valley", (box) => {
         context[method](across(RATES[k]), up(steps));
       });
       context.stroke();
+      context.setLineDash([]);
       const dot = [across(RATES[rate]), needed < Infinity ? up(needed) : top];
       context.beginPath();
       if (i) context.rect(dot[0] - 5, dot[1] - 5, 10, 10);
@@ -229,11 +242,13 @@ demos.register("valley", (box) => {
     if (demos.reducedMotion()) return show(end());
     if (shown >= end()) shown = 0;
     timer = setInterval(() => (shown < end() ? draw(shown + 1) : pause()), 60);
+    now.setAttribute("aria-busy", true); // read aloud when it pauses, not at each step
     play.textContent = "❚❚ Pause";
   }
   function pause() {
     clearInterval(timer);
     timer = null;
+    now.setAttribute("aria-busy", false);
     play.textContent = "▶ Play";
   }
   function show(steps) {
@@ -244,7 +259,7 @@ demos.register("valley", (box) => {
   // --- words
 
   const sentence = demos.live();
-  const now = element("p", { class: "demo-hint" });
+  const now = element("p", { class: "demo-hint", "aria-live": "polite" });
 
   function compare() {
     const [a, b] = runs.map(({ needed }) => needed);
@@ -255,11 +270,12 @@ demos.register("valley", (box) => {
 
   function draw(steps = shown) {
     shown = steps;
-    const losses = runs.map(({ path }) => {
+    const [first, second] = runs.map(({ name, path }) => {
       const value = loss(path[shown]);
-      return value < 1e6 ? `${+value.toPrecision(3)}` : "above a million";
+      return `of ${name} is ${value < 1e6 ? +value.toPrecision(3) : "above a million"}`;
     });
-    now.textContent = `After ${shown} steps the losses are ${losses.join(" and ")}. At the start both are 33.`;
+    const both = `At the start the loss is ${+loss(start()).toPrecision(3)} for both.`;
+    now.textContent = shown ? `After ${shown} steps the loss ${first}, the loss ${second}.` : both;
     const names = runs.map(({ name }) => name).join(" and ");
     paths.setAttribute("aria-label", `Contour lines of the valley, and ${shown} steps of ${names} toward its lowest point.`);
     paths.redraw();

@@ -198,7 +198,9 @@ def draw(page, points):
 
 def expect_answer(page, digit):
     said = page.locator(".digit-line .demo-live")
-    expect(said).to_have_text(re.compile(rf"^LeNet reads an? {digit}, with a probability of .*\s%\.$"))
+    expect(said).to_have_text(
+        re.compile(rf"^LeNet reads an? {digit}, with a probability of .*\s%\.$")
+    )
     assert page.locator(".digit-answer").inner_text() == str(digit)
     assert (
         pad_of(page).get_attribute("aria-label").startswith(f"Drawing pad. LeNet reads a {digit}")
@@ -383,7 +385,7 @@ def test_a_tapped_unit_tells_what_it_saw_and_computed(start_layers, lenet, norma
             if "ReLU makes it 0" in said:
                 assert value == 0
             else:
-                told = re.search(r"(?:It is |: )(−?[\d.]+)[,.](?=$| the)", said)[1]
+                told = re.search(r"(?:It is |: |: about )(−?[\d.]+)[,.](?=$| the)", said)[1]
                 assert float(told.replace("−", "-")) == pytest.approx(value, abs=0.0051)
             if "products" in said:
                 total, bias = re.search(

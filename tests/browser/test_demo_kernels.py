@@ -266,10 +266,19 @@ def test_a_kernel_is_edited_with_the_keyboard(start):
     page.keyboard.press("ArrowUp")
     assert fields(page).nth(4).input_value() == "1"
     fields(page).nth(4).fill("")  # while one types, nothing counts as 0
-    kernel = np.copy(VERTICAL)
+    kernel = np.array(VERTICAL, float)
     assert_red_and_blue(views(page)[1], conv2d(picture("a 4")[None], kernel[None, None])[0])
     page.keyboard.press("Tab")
     assert fields(page).nth(4).input_value() == "0"
+    for typed, kept in (("1e39", 999), ("-1e5", -999), ("0.25", 0.25)):
+        fields(page).nth(4).fill(typed)
+        page.keyboard.press("Tab")
+        assert float(fields(page).nth(4).input_value()) == kept
+        kernel[1, 1] = kept
+        assert_red_and_blue(views(page)[1], conv2d(picture("a 4")[None], kernel[None, None])[0])
+    choose(page, "kernel", "blur")
+    choose(page, "kernel", "your own")  # kept
+    assert float(fields(page).nth(4).input_value()) == 0.25
 
 
 def assert_map_of_the_drawing(page):
@@ -304,6 +313,16 @@ def test_a_drawing_by_mouse_and_keyboard(start):
     assert assert_map_of_the_drawing(page) > line
     page.get_by_role("button", name="Clear").click()
     assert assert_map_of_the_drawing(page) == 0
+    # A stroke out of the picture and in again at another side is no line across.
+    (left, top), (right, _) = (middle(shown, (28, 28), 20, column) for column in (2, 25))
+    page.mouse.move(left, top)
+    page.mouse.down()
+    bottom = middle(shown, (28, 28), 34, 2)[1]
+    for point in ((left, bottom), (right + 60, bottom), (right + 60, top), (right, top)):
+        page.mouse.move(*point, steps=3)
+    page.mouse.up()
+    assert_map_of_the_drawing(page)
+    assert (colors(shown)[..., 0][:26, 6:22] == 0).all()
     choose(page, "picture", "a 4")
     assert not page.get_by_role("button", name="Clear").is_visible()
     page.mouse.move(*middle(shown, (28, 28), 5, 14))

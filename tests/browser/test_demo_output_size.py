@@ -72,7 +72,9 @@ CHANGE_ALL = """(settings) => {
       steps: text(".demo-line").slice(1),
       summary: text(".demo-live")[0],
       code: text(".demo-code").join(),
-      buttons: [...demo.querySelectorAll("button")].filter((e) => e.checkVisibility()).map((e) => e.textContent),
+      buttons: [...demo.querySelectorAll("button")]
+        .filter((button) => button.checkVisibility())
+        .map((button) => button.textContent),
     };
   });
 }"""

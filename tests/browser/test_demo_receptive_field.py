@@ -158,7 +158,10 @@ def test_pixels_between_those_that_a_dilated_kernel_reads_are_not_seen(start):
     demo = demo_of(start())
     demo.get_by_label("layers").select_option("one 5 × 5")
     demo.get_by_label("dilation of layer 1").select_option("2")
-    assert "field of 9 × 9 and sees 25 pixels. 56 cells of the field lie on pixels" in demo.inner_text()
+    assert (
+        "field of 9 × 9 and sees 25 pixels. 56 cells of the field lie on pixels"
+        in demo.inner_text()
+    )
 
 
 def test_a_pooling_has_at_most_half_its_window_as_padding(start):

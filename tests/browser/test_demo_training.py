@@ -8,6 +8,7 @@ import pytest
 from test_browser import CONTRAST, OPEN_FOLDS, WIDTH
 
 DATA = Path(__file__).parents[2] / "_static" / "demos" / "data" / "training_digits.js"
+SHOWN = [0, 1, 2, 3, 5, 6, 7, 9, 10, 14, 15, 29]  # of the validation digits
 PATIENCE = 120_000  # milliseconds; a training takes ten seconds on an idle machine
 NUMBERS = re.compile(
     r"After (\d+(?:\.\d)?) epochs?: loss (\d\.\d\d) on the training digits, (\d\.\d\d) on the "
@@ -72,7 +73,7 @@ def test_it_begins_with_guessing(start):
     labels = json.loads(DATA.read_text(encoding="utf-8").partition(" = ")[2].rstrip(";\n"))
     spoken = demo.locator(".demo-training-digits canvas")
     shown = [re.findall(r"\d", s.get_attribute("aria-label")) for s in spoken.all()]
-    assert [int(label) for label, _ in shown] == labels["labels"][1000:1012]
+    assert [int(label) for label, _ in shown] == [labels["labels"][1000 + n] for n in SHOWN]
     answers = demo.locator(".demo-training-digits span").all_inner_texts()
     marks = ["✓" if label == read else "✗" for label, read in shown]
     expected = [f"{mark} {read}" for mark, (_, read) in zip(marks, shown, strict=True)]
@@ -108,7 +109,7 @@ def test_it_learns_stops_goes_on_and_begins_again(start):
     assert wrong == sum(
         "✗" in a for a in demo.locator(".demo-training-digits span").all_inner_texts()
     )
-    assert wrong <= 3
+    assert 1 <= wrong <= 6  # some of those that are shown are hard
 
     press(demo, "Reset")
     assert text_of(demo) == first_text

@@ -55,7 +55,9 @@ def hint(demo):
 def said(demo):
     """Return the steps that each of the two needs, None for never."""
     words = demo.locator(".demo-live").inner_text()
-    return [int(n) if n else None for n in re.findall(r"needs (\d+) steps|does not arrive", words)]
+    return [
+        int(n) if n else None for n in re.findall(r"needs (\d+) steps|does not|diverges", words)
+    ]
 
 
 RACE = """([turned, betas]) => {
@@ -115,6 +117,10 @@ def test_momentum_begins_ahead_and_can_lose(start, root):
     demo.get_by_role("slider", name="momentum β").fill("0.97")
     assert said(demo) == [105, steps_needed("momentum", RATES[7], 0.97)]
     assert demo.locator(".demo-live").inner_text().endswith("Gradient descent is ahead.")
+    second = demo.get_by_role("group", name="second run")
+    second.get_by_role("button", name="Best rate").click()
+    fewest = min(steps for lr in RATES if (steps := steps_needed("momentum", lr, 0.97)))
+    assert said(demo) == [105, fewest]
 
 
 def test_with_the_keyboard(start):
@@ -139,13 +145,14 @@ def test_play_step_and_reset(start):
     assert "40 steps of gradient descent and momentum" in paths.get_attribute("aria-label")
     pictures = [paths.screenshot()]
     demo.get_by_role("button", name="Reset").click()
-    assert told.inner_text().startswith("After 0 steps the losses are 33 and 33.")
+    assert told.inner_text().startswith("At the start the loss is 33 for both.")
     pictures.append(paths.screenshot())
     for _ in range(2):
         demo.get_by_role("button", name="Step").click()
     # 0.0316 multiplies the two numbers by 0.9684 and by -0.5811, at each step
     expected = 0.5 * CURVATURE @ (START * (1 - RATES[9] * CURVATURE) ** 2) ** 2
-    assert told.inner_text().startswith(f"After 2 steps the losses are {expected:.3g} and ")
+    says = f"After 2 steps the loss of gradient descent is {expected:.3g}, the loss of momentum is "
+    assert told.inner_text().startswith(says)
     pictures.append(paths.screenshot())
     assert len(set(pictures)) == 3
     demo.get_by_role("button", name="Play").click()
@@ -174,7 +181,7 @@ def test_with_a_finger_on_a_phone(start):
     demo.get_by_label("turn the valley").tap()
     assert demo.locator("canvas").first.bounding_box()["height"] > 1.5 * tall
     demo.get_by_role("button", name="Reset").tap()
-    assert hint(demo).inner_text().startswith("After 0 steps")
+    assert hint(demo).inner_text().startswith("At the start")
     sizes = "(e) => Math.min(e.offsetWidth, e.offsetHeight)"
     touched = demo.locator(":is(button, select):visible").all()
     assert min(part.evaluate(sizes) for part in touched) >= 32
@@ -186,6 +193,8 @@ def test_paths_diverge_without_a_fault(start):
         demo.get_by_label("learning rate η").nth(run).fill("96")
     assert said(demo) == [None, None]
     assert "above a million" in hint(demo).inner_text()
+    says = "Gradient descent (rate 10) diverges. Momentum (rate 10, β 0.9) diverges."
+    assert demo.locator(".demo-live").inner_text() == says
 
 
 def test_it_is_drawn_anew_in_the_other_theme(start):

@@ -37,7 +37,9 @@ def test_the_first_screen_says_what_it_is_and_why(reader):
     assert all(bottom(part) <= 900 for part in parts)
     pad, heading = parts[4].bounding_box(), parts[0].bounding_box()
     assert pad["x"] > heading["x"] + heading["width"]  # beside the words, not below them
-    assert page.locator(".facts").bounding_box()["width"] >= 950  # no strip at the right stays empty
+    assert (
+        page.locator(".facts").bounding_box()["width"] >= 950
+    )  # no strip at the right stays empty
 
 
 def test_its_buttons_lead_to_the_first_chapter_and_to_the_command(reader, root):
