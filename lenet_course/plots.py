@@ -203,21 +203,24 @@ def network_blocks(ax, shapes, labels):
     """Draw a network from top to bottom to scale: one unit of area for each number.
 
     A shape is the (C, H, W) of the maps at one stage, or the (C,) of a vector; each has a label.
-    Give the figure about 0.75 inches for each.
+    A label takes 1/17 of the width: it fits on a figure 5 to 7 inches wide that is high enough.
+    Blocks have an edge, or on a wide drawing a vector would be too thin to see.
     """
     if len(shapes) != len(labels):
         raise ValueError(f"{len(shapes)} shapes need as many labels, got {len(labels)}")
-    top, widest = 0, 0
-    for shape, label in zip(shapes, labels, strict=True):
-        C, H, W = (*shape, 1, 1)[:3]
-        style = {"color": "C0"} if H > 1 else {"color": "C1", "linewidth": 0}
-        step = W + (2 if H > 1 else 0)  # the numbers of a vector touch
+    blocks = [(*shape, 1, 1)[:3] for shape in shapes]
+    steps = [W + (2 if H > 1 else 0) for _, H, W in blocks]  # the numbers of a vector touch
+    widest = max(C * step for (C, _, _), step in zip(blocks, steps, strict=True))
+    room, top = widest / 17, 0
+    for shape, label, (C, H, W), step in zip(shapes, labels, blocks, steps, strict=True):
         count = f" = {C * H * W:,}" if len(shape) > 1 else ""
-        ax.text(0, top + 8, f"{label}: {'×'.join(map(str, shape))}{count}", va="baseline")
+        text = f"{label}: {'×'.join(map(str, shape))}{count}"
+        ax.text(0, top + 0.75 * room, text, va="baseline")
+        top += room
+        style = {"color": "C0", "lw": 1} if H > 1 else {"color": "C1", "lw": 1.5}
         for c in range(C):
-            ax.add_patch(Rectangle((c * step, top + 11), W, H, **style))
-        top += H + 18
-        widest = max(widest, C * step)
+            ax.add_patch(Rectangle((c * step, top), W, H, **style))
+        top += H
     ax.set(xlim=(-1, widest), ylim=(top, 0), aspect="equal")
     ax.set_axis_off()
     return ax

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from drawing_helpers import bounds, cells, words
+from matplotlib import rc_context
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from lenet_course import compare, plots, scratch
 from lenet_course.train import History
@@ -107,6 +109,29 @@ def test_network_blocks_are_to_scale(ax):
     assert tops == sorted(tops)
     assert ax.yaxis_inverted()
     assert texts(ax) == ["input: 1×8×9 = 72", "conv: 6×4×5 = 120", "scores: 3"]
+
+
+# the networks of chapters 14 and 18: wide maps, and vectors of one unit of height
+BLOCKS = {
+    5.6: [(1, 28, 28), (6, 28, 28), (16, 10, 10), (16, 5, 5), (120,), (10,)],
+    6.4: [(3, 32, 32), (16, 32, 32), (32, 14, 14), (32, 7, 7), (224,), (10,)],
+}
+
+
+@pytest.mark.parametrize("width", BLOCKS)
+def test_network_blocks_keep_clear_of_their_labels(width):
+    with rc_context({"font.size": 12}):  # as in chapters/matplotlibrc
+        fig = Figure(figsize=(width, 6.4), layout="constrained")
+        ax = plots.network_blocks(fig.add_subplot(), BLOCKS[width], ["(gray), conv"] * 6)
+        fig.draw_without_rendering()
+    labels = [text.get_window_extent().padded(3) for text in ax.texts]
+    blocks = [block.get_window_extent() for block in ax.patches]
+    assert not any(label.overlaps(block) for label in labels for block in blocks)
+
+
+def test_network_blocks_show_thin_vectors(ax):
+    plots.network_blocks(ax, [(16, 32, 32), (224,)], ["maps", "vector"])
+    assert all(block.get_linewidth() >= 1 for block in ax.patches)
 
 
 GRAPH = {"x": (0, 0), "u = x · x": (2, 0)}
