@@ -10,10 +10,10 @@ import re
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-PERCENT = re.compile(r"(?<=\d) (?=%)")
+NUMBER = re.compile(r"(?<=\d) (?=%)|(?<=\bp) (?=[<≥=])|(?<=\bp [<≥=]) ")
 MARK = re.compile(r"(?<=\w[._(,=/])(?=[^\s._)])")
 SHORT = 12  # letters of code that stay on one line
-AS_WRITTEN = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.raw, nodes.title)
+AS_WRITTEN = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.raw)
 
 
 class LineBreaks(SphinxPostTransform):
@@ -25,8 +25,8 @@ class LineBreaks(SphinxPostTransform):
     def run(self, **_):
         """Join numbers with %, formulas and options with the marks beside them; part long code."""
         for text in list(self.document.findall(nodes.Text)):
-            if PERCENT.search(text) and not isinstance(text.parent, AS_WRITTEN):
-                text.parent.replace(text, nodes.Text(PERCENT.sub("\u00a0", text)))
+            if NUMBER.search(text) and not isinstance(text.parent, AS_WRITTEN):
+                text.parent.replace(text, nodes.Text(NUMBER.sub("\u00a0", text)))
         for math in list(self.document.findall(nodes.math)):
             _join(math)
         for code in list(self.document.findall(nodes.literal)):

@@ -84,7 +84,7 @@ def build(folder, settings):
 
 def test_a_line_does_not_part_what_belongs_together(tmp_path):
     text = (
-        "So ($x = 1$), then $y$-th or $z$ of 80 %, `80 %` and *5 %*.\n\n$a$,$b$; $c$, `a-b` (`-a`)."
+        "So ($x = 1$), then $y$-th or $z$ of 80 %, `80 %`, *5 %* and p ≥ 5.\n\n$a$,$b$; $c$, `a-b` (`-a`)."
     )
     (tmp_path / "index.md").write_text(f"# Up to 90 %\n\n{text}\n", encoding="utf-8")
     settings = {"extensions": ["myst_parser", "sphinx.ext.mathjax", "line_breaks"]}
@@ -93,7 +93,8 @@ def test_a_line_does_not_part_what_belongs_together(tmp_path):
     together = [part.get_text() for part in page.select("p .together")]
     assert together == [r"(\(x = 1\)),", r"\(y\)-th", r"\(a\),", r"\(b\);", r"\(c\),", "(-a)."]
     shown = page.select_one("section").get_text()
-    assert re.findall(r"\d\s%", shown) == ["0 %", "0\xa0%", "0 %", "5\xa0%"]
+    assert re.findall(r"\d\s%", shown) == ["0\xa0%", "0\xa0%", "0 %", "5\xa0%"]
+    assert "p\xa0≥\xa05." in shown
     words = [re.sub(r"\\[()]|[*`$]", "", whole).split() for whole in (shown, text)]
     assert words[0][-len(words[1]) :] == words[1]  # none is lost
 
