@@ -24,7 +24,7 @@ from tools.browser import launch
 ROOT = Path(__file__).parents[1]
 CHAPTER = ROOT / "chapters" / "51_watching_training.ipynb"
 PICTURES = ROOT / "_static" / "tensorboard"
-WIDTH, PANE = 1060, 281  # of the window, and where the charts begin
+WIDTH, NARROW, PANE = 1060, 660, 281  # of the window, and where the charts begin
 
 
 def training_code():
@@ -88,11 +88,14 @@ def _take_pictures(address):
             return _image(page, clip)
 
         _store("scalars", shoot("scalars", (PANE, 125, 700, 625), "accuracy|step"))
-        gradients = "gradients/(0|3|7|9).weight"
-        _store("histograms", shoot("histograms", (PANE, 125, 700, 570), gradients))
-        filters = shoot("images", (PANE, 125, 370, 390), "filters")
-        mistakes = shoot("images", (PANE, 125, 370, 445), "mistakes")
-        _store("images", _beside(filters, mistakes))
+        page.set_viewport_size({"width": NARROW, "height": 1200})  # one chart beside the list
+        gradients = "gradients/(0|11).weight"
+        _store("histograms", shoot("histograms", (PANE, 125, 370, 555), gradients))
+        first = shoot("images", (PANE + 10, 182, 280, 52), "filters|mistakes")
+        parts = ((278, 338, 179), (492, 280, 52), (586, 338, 269))  # no dates: they need the room
+        rest = [_image(page, (PANE + 10, top, *size)) for top, *size in parts]
+        _store("images", _stack([first, *rest]))
+        page.set_viewport_size({"width": WIDTH, "height": 1200})
         page.set_viewport_size({"width": WIDTH, "height": 860})
         shoot("graphs", (0, 0, WIDTH, 860))
         page.mouse.dblclick(360, 262)  # opens the box "Sequential"
@@ -108,11 +111,13 @@ def _image(page, clip):
     return Image.open(io.BytesIO(page.screenshot(clip=box))).convert("RGB")
 
 
-def _beside(left, right):
-    both = Image.new("RGB", (left.width + right.width, max(left.height, right.height)), "white")
-    both.paste(left, (0, 0))
-    both.paste(right, (left.width, 0))
-    return both
+def _stack(images):
+    height = sum(image.height for image in images)
+    stack, top = Image.new("RGB", (max(image.width for image in images), height), "white"), 0
+    for image in images:
+        stack.paste(image, (0, top))
+        top += image.height
+    return stack
 
 
 def _store(name, image):

@@ -1,5 +1,6 @@
 """For the chapter Deeper networks: drawings of blocks, tables of stored runs, speeds, checkers."""
 
+from itertools import cycle
 from time import perf_counter
 
 import numpy as np
@@ -51,20 +52,22 @@ def residual_block(ax):
     names = ("x", "conv", "ReLU", "conv", "+", "ReLU")
     places, halves = (0, 1, 2.1, 3.2, 4.2, 5.2), (0.2, 0.4, 0.42, 0.4, 0.22, 0.42)
     for place, name in zip(places, names, strict=True):
-        _box(ax, place, 0, name)
+        _box(ax, place, 0, name, fontsize=14)
     for i in range(5):
         _arrow(ax, (places[i] + halves[i], 0), (places[i + 1] - halves[i + 1], 0))
     bend = ARROW | {"connectionstyle": "arc3,rad=-0.35"}
     ax.annotate("", xy=(4.2, 0.3), xytext=(0, 0.3), arrowprops=bend)
-    ax.text(2.1, 1.1, "x", ha="center", style="italic")
-    ax.text(2.1, -0.6, "body(x)", ha="center", style="italic")
-    ax.set(xlim=(-0.4, 5.7), ylim=(-0.9, 1.4))
+    ax.plot([0.65, 0.65, 3.55, 3.55], [-0.25, -0.35, -0.35, -0.25], color="0.3", linewidth=1)
+    written = {"ha": "center", "style": "italic", "fontsize": 14}
+    ax.text(2.1, 1.02, "x", va="bottom", **written)
+    ax.text(2.1, -0.42, "body(x)", va="top", **written)
+    ax.set(xlim=(-0.3, 5.65), ylim=(-0.75, 1.3))
     ax.set_axis_off()
     return ax
 
 
-def _box(ax, x, y, text):
-    ax.text(x, y, text, ha="center", va="center", bbox=BOX, color="black")
+def _box(ax, x, y, text, fontsize=None):
+    ax.text(x, y, text, ha="center", va="center", bbox=BOX, color="black", fontsize=fontsize)
 
 
 def _arrow(ax, start, end):
@@ -109,7 +112,7 @@ def speed_table(speeds, multiplications, n_images):
             "images a second": f"{speed:,.0f}",
             "minutes for all": f"{n_images / speed / 60:.1f}",
             "GFLOP a second": f"{rate / 1e9:,.0f}",
-            "of a matrix product's": f"{rate / _product_rate(dtype):.0%}",
+            "speed / matrix product": f"{rate / _product_rate(dtype):.0%}",
         }
     return pd.DataFrame(rows).T
 
@@ -127,8 +130,8 @@ def _product_rate(dtype, size=2048, turns=10):
 def cost_panels(axes, costs):
     """Draw test accuracy against each other column of `costs`, a panel each, logarithmically."""
     for ax, column in zip(axes, costs.columns[1:], strict=True):
-        for name, row in costs.iterrows():
-            ax.plot(row[column], row["test accuracy"], "o", label=name)
+        for (name, row), marker in zip(costs.iterrows(), cycle("osD^v"), strict=False):
+            ax.plot(row[column], row["test accuracy"], marker, label=name)
         ax.set(xscale="log", xlim=(costs[column].min() / 2, costs[column].max() * 2))
         ax.set_xlabel(column.replace(" ", "\n"))
         wide = costs[column].max() > 100 * costs[column].min()
