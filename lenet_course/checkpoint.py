@@ -104,8 +104,9 @@ def write(path, state):
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> state = {"epoch": 3, "weights": [torch.ones(2)]}
     >>> with TemporaryDirectory() as folder:
-    ...     write(f"{folder}/a.checkpoint", {"epoch": 3, "weights": [torch.ones(2)]})
+    ...     write(f"{folder}/a.checkpoint", state)
     ...     read(f"{folder}/a.checkpoint")
     {'epoch': 3, 'weights': [tensor([1., 1.])]}
     """

@@ -51,8 +51,8 @@ def share(correct, n):
     """Estimate the share of right answers on all images from `correct` of `n` (Wilson, 1927).
 
     >>> estimate = share(192, 256)
-    >>> print(f"{estimate.value:.3f}, from {estimate.low:.3f} to {estimate.high:.3f}")
-    0.750, from 0.694 to 0.799
+    >>> print(f"from {estimate.low:.3f} to {estimate.high:.3f}")
+    from 0.694 to 0.799
     """
     correct, n = whole_number("correct", correct, least=0), whole_number("n", n)
     if correct > n:

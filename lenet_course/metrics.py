@@ -58,7 +58,8 @@ def calibration(probabilities, y, bins=10):
 
     Examples
     --------
-    >>> confidence, accuracy, n_images = calibration([[0.9, 0.1], [0.1, 0.9]], [0, 0], bins=2)
+    >>> probabilities = [[0.9, 0.1], [0.1, 0.9]]
+    >>> confidence, accuracy, n = calibration(probabilities, [0, 0], bins=2)
     >>> accuracy
     array([nan, 0.5])
     """

@@ -60,10 +60,11 @@ def repeat(run, seeds):
     Examples
     --------
     >>> def throws(seed):
-    ...     return {"dice": np.random.default_rng(seed).integers(1, 7, size=1000).mean()}
+    ...     rng = np.random.default_rng(seed)
+    ...     return {"dice": rng.integers(1, 7, size=1000).mean()}
     >>> runs = repeat(throws, seeds=range(5))
-    >>> print(f"mean {runs.mean('dice'):.2f}, standard deviation {runs.std('dice'):.2f}")
-    mean 3.53, standard deviation 0.06
+    >>> print(f"mean {runs.mean('dice'):.2f}, std {runs.std('dice'):.2f}")
+    mean 3.53, std 0.06
     """
     seeds, results = _checked(seeds), []
     try:

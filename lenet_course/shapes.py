@@ -14,7 +14,7 @@ def conv_output_size(size, kernel_size, stride=1, padding=0, dilation=1):
 
     Along each axis::
 
-        O = floor((I + padding before and after - dilation · (K - 1) - 1) / stride) + 1
+        O = floor((I + padding on both sides - dilation · (K - 1) - 1) / stride) + 1
 
     where I is the size of the image and K that of the kernel. Pooling follows the same formula,
     with `stride` equal to `kernel_size` unless one says otherwise.

@@ -114,4 +114,5 @@ def check_shares(function):
         sizes = [[len(share) for share in step] for step in steps]
         if any(max(step) - min(step) > 1 for step in sizes):
             raise CheckFailed(f"✘ {call}: shares of {sizes} images; no share may be longer by two")
-    print(f"✔ {getattr(function, '__name__', 'function')}: every image once, in equal shares")
+    name = getattr(function, "__name__", "function")
+    print(f"✔ {name}: every image once, shares differ by at most one")

@@ -102,7 +102,8 @@ def random_crop(x, padding, generator):
     --------
     >>> import torch
     >>> x = torch.ones(1, 1, 2, 2)
-    >>> random_crop(x, padding=1, generator=torch.Generator().manual_seed(1)).squeeze()
+    >>> generator = torch.Generator().manual_seed(1)
+    >>> random_crop(x, padding=1, generator=generator).squeeze()
     tensor([[1., 0.],
             [1., 0.]])
     """

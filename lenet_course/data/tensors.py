@@ -93,7 +93,8 @@ def normalize(x, mean, std):
     Examples
     --------
     >>> import torch
-    >>> normalize(torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1), [0.5], [0.5]).flatten()
+    >>> x = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1)
+    >>> normalize(x, [0.5], [0.5]).flatten()
     tensor([-1.,  1.])
     """
     check_images(x)
@@ -120,7 +121,8 @@ def to_gray(x):
     Examples
     --------
     >>> import torch
-    >>> to_gray(torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)).item()  # pure red
+    >>> red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    >>> to_gray(red).item()
     0.29899999499320984
     """
     check_images(x)

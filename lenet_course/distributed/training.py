@@ -71,8 +71,8 @@ class SharedBatches:
     Examples
     --------
     >>> x, y = torch.zeros(5, 1, 28, 28), torch.arange(5)
-    >>> parts = [SharedBatches(x, y, 4, rank, 2, seed=0).epoch(0) for rank in (0, 1)]
-    >>> [[share.tolist() for _, share, _ in part] for part in parts]
+    >>> workers = [SharedBatches(x, y, 4, rank, 2, seed=0) for rank in (0, 1)]
+    >>> [[y.tolist() for _, y, _ in worker.epoch(0)] for worker in workers]
     [[[4, 0], [2]], [[1, 3], []]]
     """
 

@@ -174,14 +174,16 @@ def framed(pixels):
 def map_criterion(scores, y, j):
     """Compute the paper's loss, equation 9, averaged over the batch.
 
-    Of the distances d = −`scores` it takes that of the right class and adds
+    The distances d are minus the `scores`. Of these it takes that of the right class and adds
     log(exp(−j) + Σ exp(−d)), which pushes the others away until they are beyond j. That is
     cross-entropy with one more class, which always has the score −j and is never right.
 
     Examples
     --------
     >>> scores = torch.tensor([[-1.0, -4.0]])
-    >>> map_criterion(scores, torch.tensor([0]), j=4)  # 1 + log(exp(-4) + exp(-1) + exp(-4))
+    >>> map_criterion(scores, torch.tensor([0]), j=4)
+    tensor(0.0949)
+    >>> torch.tensor([-4.0, -1.0, -4.0]).exp().sum().log() + 1
     tensor(0.0949)
     """
     rubbish = scores.new_full((len(scores), 1), -real_number("j", j))

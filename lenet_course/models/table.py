@@ -45,7 +45,8 @@ def layer_table(model, input_shape):
 
     Examples
     --------
-    >>> layer_table(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)), (1, 2, 2))
+    >>> from torch import nn
+    >>> layer_table(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), (1, 2, 2))
                   layer output shape  parameters
     input                  (1, 2, 2)           0
     0         Flatten()         (4,)           0
@@ -95,7 +96,8 @@ def multiplications(model, input_shape):
 
     Examples
     --------
-    >>> multiplications(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)), (1, 2, 2))
+    >>> from torch import nn
+    >>> multiplications(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), (1, 2, 2))
     8
     """
     image, training = _blank_image(model, input_shape), model.training

@@ -83,8 +83,9 @@ def conv2d_loops(x, weight, bias=None, stride=1, padding=0, dilation=1):
 
     Each output number is the sum over one window of the image, times one kernel::
 
-        out[n, c_out, oh, ow] = bias[c_out] + Σ_c Σ_kh Σ_kw weight[c_out, c, kh, kw]
-                                · x[n, c, oh · stride + kh · dilation, ow · stride + kw · dilation]
+        out[n, c_out, oh, ow] = bias[c_out] + Σ_c Σ_kh Σ_kw
+            weight[c_out, c, kh, kw]
+            · x[n, c, oh · stride + kh · dilation, ow · stride + kw · dilation]
 
     The kernel is not flipped, so mathematicians call this a cross-correlation. It is slow and
     there to be read; `conv2d` takes and returns the same.
@@ -165,8 +166,9 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1):
     Each weight was multiplied by one number of every window, so its gradient is the sum of those
     numbers, each times the gradient of the window's output::
 
-        grad_weight[c_out, c, kh, kw] = Σ_n Σ_oh Σ_ow grad_output[n, c_out, oh, ow]
-                                · x[n, c, oh · stride + kh · dilation, ow · stride + kw · dilation]
+        grad_weight[c_out, c, kh, kw] = Σ_n Σ_oh Σ_ow
+            grad_output[n, c_out, oh, ow]
+            · x[n, c, oh · stride + kh · dilation, ow · stride + kw · dilation]
 
     The other way round, each number of a window was multiplied by one weight of every kernel. The
     window's gradient is the sum of these weights, each times the gradient of its output; a pixel
@@ -176,8 +178,9 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1):
     --------
     One kernel over three pixels has two places, and the middle pixel was in both windows:
 
-    >>> x, weight = np.array([[[[1.0, 2.0, 3.0]]]]), np.array([[[[10.0, 20.0]]]])
-    >>> grad_x, grad_weight, grad_bias = conv2d_backward(np.ones((1, 1, 1, 2)), x, weight)
+    >>> x = np.array([[[[1.0, 2.0, 3.0]]]])
+    >>> weight, grad_output = np.array([[[[10.0, 20.0]]]]), np.ones((1, 1, 1, 2))
+    >>> grad_x, grad_weight, grad_bias = conv2d_backward(grad_output, x, weight)
     >>> grad_x
     array([[[[10., 30., 20.]]]])
     >>> grad_weight, grad_bias
@@ -649,7 +652,8 @@ def batch_norm_backward(grad_output, x, weight, mean=None, var=None, eps=1e-5):
     Adding the same to all numbers of a channel changes nothing:
 
     >>> x = np.array([2.0, 4.0, 6.0, 8.0]).reshape(4, 1, 1, 1)
-    >>> grad_x, _, grad_bias = batch_norm_backward(np.ones_like(x), x, np.ones(1))
+    >>> grad_output, weight = np.ones_like(x), np.ones(1)
+    >>> grad_x, _, grad_bias = batch_norm_backward(grad_output, x, weight)
     >>> grad_x.ravel(), grad_bias
     (array([0., 0., 0., 0.]), array([4.]))
     """

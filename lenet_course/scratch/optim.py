@@ -54,10 +54,12 @@ class Optimizer:
 class SGD(Optimizer):
     """Gradient descent, with momentum if asked.
 
-    Without momentum, data -= lr · grad. With it, a velocity is kept::
+    Without momentum, ``data -= lr · grad``. With it, a velocity is kept::
 
         velocity = momentum · velocity + grad
-        data -= lr · velocity                          (Nesterov: grad + momentum · velocity)
+        data -= lr · velocity
+
+    Nesterov's variant steps by grad + momentum · velocity instead of the velocity.
 
     Polyak (1964), "Some methods of speeding up the convergence of iteration methods"; Sutskever,
     Martens, Dahl, Hinton (2013), "On the importance of initialization and momentum in deep
@@ -173,7 +175,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam that shrinks the data themselves, data -= lr · weight_decay · data.
+    """Adam that shrinks the data themselves: ``data -= lr · weight_decay · data``.
 
     Loshchilov, Hutter (2019), "Decoupled weight decay regularization", ICLR, algorithm 2.
     """

@@ -27,7 +27,8 @@ def evaluate(model, batches, loss_function=None):
     >>> always_first = nn.Linear(2, 2)
     >>> _ = nn.init.zeros_(always_first.weight)
     >>> always_first.bias.data = torch.tensor([1.0, 0.0])
-    >>> evaluate(always_first, [(torch.zeros(4, 2), torch.tensor([0, 0, 1, 0]))]).accuracy
+    >>> batches = [(torch.zeros(4, 2), torch.tensor([0, 0, 1, 0]))]
+    >>> evaluate(always_first, batches).accuracy
     0.75
     """
     check_model(model)

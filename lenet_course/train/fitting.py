@@ -65,12 +65,12 @@ class History:
 class Moment(NamedTuple):
     """What `fit` tells its callback after each step and after each epoch.
 
-    After a step the gradients of that step are still in the parameters' ``.grad``. `epoch` counts
-    from 0, `step` from 1 and over all epochs; `loss` is a tensor of no axis: that of the batch, or
-    after an epoch the mean over its training images.
+    `name` is "step" or "epoch". After a step the gradients of that step are still in the
+    parameters' ``.grad``. `epoch` counts from 0, `step` from 1 and over all epochs; `loss` is a
+    tensor of no axis: that of the batch, or after an epoch the mean over its training images.
     """
 
-    name: str  # "step" or "epoch"
+    name: str
     model: Any
     optimizer: Any
     history: History
@@ -153,8 +153,8 @@ def fit(
     --------
     >>> model = nn.Linear(2, 2)
     >>> batches = [(torch.randn(8, 2), torch.zeros(8, dtype=torch.int64))]
-    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    >>> fit(model, batches, epochs=3, optimizer=optimizer, progress=False).epochs
+    >>> sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> fit(model, batches, epochs=3, optimizer=sgd, progress=False).epochs
     3
     """
     epochs = whole_number("epochs", epochs)

@@ -30,7 +30,8 @@ class TensorBoard:
     Examples
     --------
     >>> import torch
-    >>> logger = TensorBoard(tempfile.mkdtemp(), torch.zeros(2, 1, 28, 28), torch.tensor([5, 0]))
+    >>> x, y = torch.zeros(2, 1, 28, 28), torch.tensor([5, 0])
+    >>> logger = TensorBoard(tempfile.mkdtemp(), x, y)
     >>> logger.close()
     """
 
