@@ -214,7 +214,7 @@
   // What the chosen unit saw, read and used, and four buttons that go to its neighbors.
   class Inspector {
     constructor(move) {
-      const names = ["What it saw", "What it reads", "× its weights", "= products"];
+      const names = ["It saw", "It reads", "× its weights", "= products"];
       const arrow = (sign, name, ...step) =>
         demos.button(sign, () => move(null, ...step), { "aria-label": name });
       this.figures = names.map((name) => captioned(new Maps(), name));
@@ -250,8 +250,7 @@
         figure.maps.box.style.setProperty("--columns", Math.ceil(Math.sqrt(maps.C)));
         figure.maps.show(maps, scale, limits);
       });
-      const source = STAGES[unit.number - 1].title ?? "the picture, normalized";
-      this.figures[1].text.textContent = `What it reads: ${source}`;
+      this.figures[1].text.textContent = `It reads ${STAGES[unit.number - 1].title ?? "the picture normalized"}`;
       this.say(describe(unit, value, parts));
     }
   }

@@ -129,7 +129,7 @@ demos.register("receptive_field", (box) => {
     const kind = map < shown.map ? "window" : map > shown.map ? "reached" : "chosen";
     const [rows, columns] = seen.map((numbers) => numbers[map]);
     const title = `${map ? `Layer ${map}` : "Image"}\n${sizes[map]} × ${sizes[map]}`;
-    const sees = map ? `a cell sees ${field(map)} × ${field(map)}` : "\u00a0";
+    const sees = map ? `each sees ${field(map)}×${field(map)}` : "\u00a0";
     grid.draw([sizes[map], sizes[map]], around, [{ kind, rows, columns }], `${title}\n${sees}`);
   }
 

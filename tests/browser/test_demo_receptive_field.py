@@ -37,7 +37,7 @@ def test_it_begins_with_lenet(start):
     ]
     assert [heading[1] for heading in headings] == [f"{n} × {n}" for n in (28, 28, 14, 10, 5)]
     assert [heading[2:] for heading in headings[1:]] == [
-        [f"a cell sees {n} × {n}"] for n in (5, 6, 14, 16)
+        [f"each sees {n}×{n}"] for n in (5, 6, 14, 16)
     ]
     assert (
         demo.locator(".demo-formula").inner_text() == "r = 1 + 4 · 1 + 1 · 1 + 4 · 2 + 1 · 2 = 16"
@@ -112,7 +112,7 @@ def test_fields_and_pixels_are_those_of_the_package_and_pytorch(start):
         assert found["refusal"] == refusal
         assert [heading[1] for heading in found["headings"]] == [f"{n} × {n}" for n in sizes]
         says = [heading[2] for heading in found["headings"][1:]]
-        assert says == [f"a cell sees {r} × {r}" for r in fields[1:]]
+        assert says == [f"each sees {r}×{r}" for r in fields[1:]]
         assert found["formula"].endswith(f"= {fields[-1]}")
         terms = found["formula"].removeprefix("r = ").split(" = ")[0].replace("·", "*")
         assert eval(terms) == fields[-1]
