@@ -62,7 +62,7 @@ def test_every_figure_is_a_chart_or_a_picture(book, pages):
             edge = image.crop((0, 0, image.width, 1)).getextrema()
             if kind == "chart":
                 assert edge == (255, 255), f"{name}: a chart without white paper: {file}"
-                assert white > 0.5, f"{name}: a chart of many pixels: {file}"
+                assert white > 0.3, f"{name}: a chart of many pixels: {file}"
             else:
                 assert white < 0.93, f"{name}: a picture of hardly any pixels: {file}"
             kinds.append(kind)
@@ -97,7 +97,7 @@ def test_the_paper_of_a_chart_is_the_ground_of_the_page(open_page, scheme):
     page = open_page(CHAPTER, color_scheme=scheme)
     for kind in ("chart", "picture"):
         figures = page.locator(f".cell_output img.{kind}:visible")
-        assert figures.count() >= 3
+        assert figures.count() >= 2
         for figure in figures.all():
             image = shot(page, figure, margin=5)
             outside, paper = image.getpixel((1, 30)), image.getpixel((7, 7))
