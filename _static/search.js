@@ -17,17 +17,29 @@ document.addEventListener("DOMContentLoaded", () => {
     return [...best.values()].reverse();
   };
 
-  // The sentences of a page or of the section that was found; of a word its explanation.
-  Search.htmlToText = (html, anchor) => {
+  // The sentences of a page or of the section that was found; of a word its explanation. The code
+  // comes after them, and only if it alone has the words.
+  const read = (html, anchor, withCode) => {
     const article = new DOMParser().parseFromString(html, "text/html").querySelector("article");
     const found = anchor ? article.querySelector(anchor) : null;
     const part = (found?.matches("dt") ? found.nextElementSibling : found) ?? article;
-    for (const other of part.querySelectorAll("h1, h2, h3, pre, table, script, style, summary, .headerlink"))
+    for (const other of part.querySelectorAll("h1, h2, h3, table, script, style, summary, .headerlink"))
       other.remove();
+    for (const code of part.querySelectorAll("pre"))
+      if (withCode) part.append(" ", code);
+      else code.remove();
+    for (const term of part.querySelectorAll("dt")) term.append(" ");
     for (const math of part.querySelectorAll(".math")) {
       const formula = math.textContent.trim().slice(2, -2); // without \( and \)
       math.textContent = /[\\{]/.test(formula) ? "…" : formula;
     }
     return part.textContent.replace(/\s+/g, " ");
+  };
+  const summarize = Search.makeSearchSummary;
+  Search.makeSearchSummary = (html, words, anchor) => {
+    const sentences = read(html, anchor, false).toLowerCase();
+    const withCode = ![...words].some((word) => sentences.includes(word.toLowerCase()));
+    Search.htmlToText = () => read(html, anchor, withCode);
+    return summarize(html, words, anchor);
   };
 });

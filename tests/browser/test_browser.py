@@ -99,6 +99,50 @@ def test_search_finds_and_leads_there(visitor, root, words, page):
     assert guest.faults == []
 
 
+@pytest.mark.parametrize(
+    "place", ["search.html?q=padding", "chapters/23_gradient_descent.html?highlight=gradient"]
+)
+def test_a_marked_word_stands_out(visitor, serve, book, place):
+    guest = visitor()
+    guest.page.goto(f"{serve(book)}/{place}")
+    guest.page.locator(".highlighted:visible").nth(5).wait_for()
+    guest.page.wait_for_load_state("networkidle")
+    for scheme in guest.schemes:
+        guest.page.emulate_media(color_scheme=scheme)
+        assert guest.page.evaluate(CONTRAST, scheme) == []
+
+
+EXPLAINED = {
+    "backpropagation": "21_backpropagation",
+    "batch norm": "44_deeper_networks",
+    "convolution": "13_convolution",
+    "cross-entropy": "15_scores.html#how-wrong-cross-entropy",
+    "dilation": "12_output_size.html#spread-the-kernel-with-dilation",
+    "early stopping": "32_mnist.html#when-a-network-knows-its-images-by-heart",
+    "gradient descent": "23_gradient_descent",
+    "hyperparameter": "32_mnist.html#choose-the-learning-rate-for-each-network",
+    "learning rate": "32_mnist.html#choose-the-learning-rate-for-each-network",
+    "LeNet": "31_lenet",
+    "loss": "15_scores",
+    "optimizer": "24_optimizers",
+    "output size": "12_output_size",
+    "p-value": "comparing",
+    "padding": "12_output_size",
+    "residual connection": "44_deeper_networks",
+    "weight decay": "43_overfitting.html#weight-decay-what-is-not-used-shrinks",
+}
+
+
+def test_a_word_of_the_glossary_leads_to_the_section_that_explains_it(visitor, book):
+    page = visitor().page
+    led = {}
+    for word in EXPLAINED:
+        page.goto(f"{book.as_uri()}/search.html?q={word}")
+        first = page.locator("#search-results li a").first
+        led[word] = first.get_attribute("href").removeprefix("chapters/")
+    assert {word: led[word] for word, to in EXPLAINED.items() if not led[word].startswith(to)} == {}
+
+
 def test_the_theme_button_reaches_dark_and_it_stays(visitor, root):
     page = visitor().page
     page.goto(f"{root}/intro.html")

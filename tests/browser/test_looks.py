@@ -235,6 +235,20 @@ def test_a_search_shows_sentences_of_each_page_once(open_page, book, serve):
         assert not re.search(r"[{}|\\]|--|Hide code|Link to this", text), text
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [("all_reduce", "all_reduce"), ("步幅", "stride 步幅")],
+)
+def test_a_snippet_shows_the_word_even_in_code_and_parts_a_word_from_its_meaning(
+    open_page, book, serve, words, shown
+):
+    page = open_page(f"search.html?q={words}", serve(book))
+    page.wait_for_load_state("networkidle")
+    texts = page.locator("#search-results p.context").all_inner_texts()
+    assert texts
+    assert any(shown in text for text in texts), texts
+
+
 def test_the_bibliography_names_each_work_as_the_text_does(open_page):
     page = open_page("chapters/bibliography.html")
     labels = page.locator(".citation .label").all_inner_texts()
