@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from playwright.sync_api import expect
+from pypdfium2 import PdfDocument
+from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 from test_browser import CONTRAST, WIDTH
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,25 @@ def test_without_javascript_nothing_is_missing_but_the_pad(reader):
     assert not page.locator(".demo").is_visible()
     page.set_viewport_size({"width": 1300, "height": 900})
     assert bottom(still) <= 900
+
+
+def test_on_paper_no_card_is_cut(reader, tmp_path):
+    reader(FRONT).pdf(path=tmp_path / "front.pdf", format="A4")
+    expect_whole_cards(PdfDocument(tmp_path / "front.pdf"))
+
+
+def expect_whole_cards(sheets):
+    """Of each card the picture, the title and the minutes stand on the same sheet."""
+    shown = []
+    for number, sheet in enumerate(sheets):
+        text = sheet.get_textpage().get_text_range()
+        pictures = sum(part.type == FPDF_PAGEOBJ_IMAGE for part in sheet.get_objects())
+        heads, feet = (
+            len(re.findall(part, text, re.M)) for part in (r"^\d+\. [A-Z]", r"\d minutes")
+        )
+        assert heads == feet == pictures - (number == 0)  # where the digit stands, too
+        shown.append(heads)
+    assert sum(shown) == len(numbered_chapters())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -323,6 +323,9 @@ def test_on_paper_stands_all_that_a_reader_needs(printed, open_page):
             assert re.sub(r"\s", "", words) in squeezed, words
     assert "Codeforthisfigure" not in squeezed
     page.emulate_media(media="print")
+    for figure in page.locator(".cell_output img").all():
+        zoom = float(figure.evaluate("e => getComputedStyle(e).zoom"))
+        assert zoom == pytest.approx(0.82 * 0.6667, abs=0.01)
     for box in page.locator(".bd-article .admonition:not(.hide)").all():
         assert box.evaluate("e => getComputedStyle(e).breakInside") == "avoid"
     for fold in page.locator("details.fold").all():
