@@ -121,6 +121,7 @@ def _write_mathml(formula):
     tex = text.strip()[2:-2].strip()
     # The converter does not know these two, but one that looks the same.
     known = re.sub(r"\\(begin|end)\{(aligned|split)\}", r"\\\1{align*}", tex)
+    known = re.sub(r"\\\\\[[\d.]+(ex|em|pt)\]", r"\\\\", known)  # nor the distance of lines
     mathml = pages.element(convert(known, display="block" if formula.name == "div" else "inline"))
     for table in mathml.select('[columnspacing=""]'):  # of a single column
         del table["columnspacing"]
