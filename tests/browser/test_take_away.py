@@ -18,11 +18,13 @@ import yaml
 from bs4 import BeautifulSoup
 from PIL import Image, ImageColor
 from pypdf import PdfReader
+from pypdfium2 import PdfDocument
+from test_front_page import expect_whole_cards
 
 from lenet_course import data
 from tools.references import read_book
-from tools.take_away import cover
-from tools.take_away.pdf import name_words
+from tools.take_away import cover, pages
+from tools.take_away.pdf import name_words, write_bookmarks_once
 
 ROOT = Path(__file__).parents[2]
 HTML, MATH = "{http://www.w3.org/1999/xhtml}", "{http://www.w3.org/1998/Math/MathML}"
@@ -63,6 +65,18 @@ def test_the_first_page_links_both(built):
     links = built["intro"].select(".take-away a")
     assert [link["href"] for link in links] == ["lenet-course.epub", "lenet-course.pdf"]
     assert not [link for link in links if link.has_attr("hidden")]
+
+
+def test_a_link_shows_once_its_file_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "BOOK", tmp_path)
+    for made in ("a.epub", "b.pdf"):
+        (tmp_path / made).touch()
+        built = '<a href="a.epub" hidden>E</a><a href="b.pdf" hidden>P</a>'  # anew each time
+        (tmp_path / pages.FIRST).write_text(built, encoding="utf-8")
+        pages.offer()
+        shown = built.replace('a.epub" hidden', 'a.epub"')
+        shown = shown if made == "a.epub" else shown.replace(" hidden", "")
+        assert (tmp_path / pages.FIRST).read_text(encoding="utf-8") == shown
 
 
 # The EPUB
@@ -238,6 +252,18 @@ def test_epub_answers_stand_at_the_end_of_their_chapter(chapters, built):
         assert not list(tree.iter(f"{HTML}details")), path
 
 
+def test_an_answer_says_what_it_answers(chapters, built):
+    for path, tree in chapters.items():
+        names = ["".join(p.itertext()) for p in tree.iter(f"{HTML}p") if p.get("class") == "rubric"]
+        named = [name.removeprefix("Answer to ") for name in names if name.startswith("Answer")]
+        assert len(named) == len(built[path].select("details.fold"))
+        exercises = [_plain(e.get_text()) for e in built[path].select(".exercise .caption-number")]
+        assert [name for name in named if name.startswith("Exercise")] == exercises
+        headings = [h.get_text()[:-1] for h in built[path].select("h1, h2, h3")]
+        for name in named[: len(named) - len(exercises)]:
+            assert re.fullmatch(r"prediction \d+, in “(.+)”", name)[1] in headings
+
+
 def test_epub_holds_only_what_a_reader_uses(epub, chapters):
     kinds = {PurePosixPath(name).suffix for name in epub.namelist()}
     assert kinds <= {"", ".xml", ".opf", ".xhtml", ".css", ".png", ".jpg", ".svg"}
@@ -282,9 +308,37 @@ def test_pdf_bookmarks_lead_to_the_pages_and_name_their_sections(pdf, bookmarks,
     for page, bookmark in zip(contents, bookmarks, strict=True):
         title, *sections = (_plain(h.get_text()[:-1]) for h in built[page.path].select("h1, h2"))
         assert bookmark.title == title  # but for the # of the link
-        assert bookmark.sections[: len(sections)] == sections
+        assert [*map(_plain, bookmark.sections[: len(sections)])] == sections
         assert set(bookmark.sections[len(sections) :]) <= {"Answers", "Folded code"}
         assert _squeezed(title) in _squeezed(pdf.pages[bookmark.page].extract_text())
+
+
+def test_pdf_cuts_no_card_of_the_first_page(book, bookmarks):
+    sheets = PdfDocument(made(book, "lenet-course.pdf"))
+    first, second = bookmarks[0].page, bookmarks[1].page
+    expect_whole_cards([sheets[number] for number in range(first, second)])
+
+
+def test_pdf_opens_with_its_bookmarks_and_says_each_once(pdf):
+    assert pdf.trailer["/Root"]["/PageMode"] == "/UseOutlines"
+    titles = [entry.title for entry in _flat(pdf.outline)]
+    assert len(titles) > 450
+    assert [title for title in titles if re.fullmatch(r"(.+?)\s*\1", title)] == []
+
+
+def _flat(entries):
+    for entry in entries:
+        yield from _flat(entry) if isinstance(entry, list) else [entry]
+
+
+def test_a_bookmark_that_is_written_twice_is_halved():
+    pdf = pikepdf.new()
+    pdf.add_blank_page()
+    with pdf.open_outline() as outline:
+        outline.root += [pikepdf.OutlineItem(t, 0) for t in ("Out of memory" * 2, "Mean, mean")]
+    write_bookmarks_once(pdf)
+    with pdf.open_outline() as outline:
+        assert [entry.title for entry in outline.root] == ["Out of memory", "Mean, mean"]
 
 
 def test_pdf_pages_are_numbered_and_the_contents_know_them(pdf, bookmarks):
@@ -294,6 +348,18 @@ def test_pdf_pages_are_numbered_and_the_contents_know_them(pdf, bookmarks):
         assert str(bookmark.page + 1) in lines
         running_head = _squeezed(lines[0])
         assert f"{running_head}{bookmark.page + 1}" in listed
+
+
+def test_pdf_says_on_which_page_an_answer_stands(pdf):
+    link = re.compile(r"^(Answer to .+|Back to the text), page (\d+)$", re.M)
+    texts = [page.extract_text() for page in pdf.pages]
+    led = [(at, *found) for at, text in enumerate(texts, 1) for found in link.findall(text)]
+    assert len(led) > 300
+    for here, name, there in led:
+        if name == "Back to the text":
+            assert int(there) <= here
+        else:
+            assert _squeezed(name) in _squeezed(texts[int(there) - 1])
 
 
 def test_pdf_links_stay_in_it(pdf, bookmarks):

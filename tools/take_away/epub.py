@@ -87,7 +87,7 @@ def main():
         archive.writestr("book.opf", _package(book, files))
         for name, content in files.items():
             archive.writestr(name, content)
-    pages.offer(path.name)
+    pages.offer()
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

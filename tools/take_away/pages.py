@@ -7,6 +7,7 @@ chapter, with links there and back: paper unfolds nothing, and many e-readers sh
 import posixpath
 import re
 import tomllib
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,11 +80,14 @@ def resolve(page, path):
     return posixpath.normpath(posixpath.join(posixpath.dirname(page.path), path))
 
 
-def offer(name):
-    """Show the link to a finished file on the first page, where it stands hidden until then."""
+def offer():
+    """Show the links to the finished files on the first page, where each is built hidden."""
     page = BOOK / FIRST
     text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace(f'href="{name}" hidden', f'href="{name}"'), encoding="utf-8")
+    for name in re.findall(r'href="([^"]+)" hidden', text):
+        if (BOOK / name).is_file():
+            text = text.replace(f'href="{name}" hidden', f'href="{name}"')
+    page.write_text(text, encoding="utf-8")
 
 
 def parse(path):
@@ -119,7 +123,7 @@ def _move_to_the_end(body, selector, kind, title):
         return
     end = element(f'<section id="{kind}-section"><h2>{title}</h2></section>')
     for number, fold in enumerate(folds, 1):
-        name = f"Answer {number}" if kind == "answer" else f"{_label(fold)} ({number})"
+        name = _question(fold, number) if kind == "answer" else f"{_label(fold)} ({number})"
         here, there = f"to-{kind}-{number}", f"{kind}-{number}"
         end.append(element(f'<p class="rubric" id="{there}">{name}</p>'))
         end.append(fold.div.extract())
@@ -127,6 +131,15 @@ def _move_to_the_end(body, selector, kind, title):
         link = f'<p class="fold" id="{here}"><a href="#{there}">{name}</a></p>'
         fold.replace_with(element(link))
     body.append(end)
+
+
+def _question(fold, number):
+    """Name an answer by its exercise, or by the section that asks for a prediction."""
+    if "solution" in fold["class"]:
+        exercise = fold.find_previous(class_="exercise").select_one(".caption-number")
+        return f"Answer to {exercise.get_text(strip=True)}"
+    heading = fold.find_parent("section").find(re.compile("h[1-4]"))
+    return f"Answer to prediction {number}, in “{escape(heading.get_text())}”"
 
 
 def _label(fold):

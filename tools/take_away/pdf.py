@@ -47,6 +47,7 @@ DOCUMENT = """<!DOCTYPE html>
 RUNNING_HEAD = """#{name} {{ page: {name}; }}
 @page {name} {{ @top-right {{ content: {title}; }} }}"""
 CONTENTS_ENTRY = '<p><a href="#{name}">{title}</a> <span data-page-of="{name}"></span></p>'
+PAGE_OF = '<span>, page <span data-page-of="{name}">000</span></span>'  # as wide as a number
 WRITE_PAGE_NUMBERS = """numbers => {
     for (const entry of document.querySelectorAll("[data-page-of]"))
         entry.textContent = numbers[entry.dataset.pageOf]
@@ -73,7 +74,7 @@ def main():
     finally:
         document.unlink()
     _pack(path, book)
-    pages.offer(path.name)
+    pages.offer()
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
@@ -86,6 +87,8 @@ def _join(book, chapters):
         heads.append(RUNNING_HEAD.format(name=name, title=json.dumps(page.title)))
         for place in page.body.select("[id]"):
             place["id"] = _name(page.path, place["id"])
+        for link in page.body.select("p.fold > a"):
+            link.insert_after(pages.element(PAGE_OF.format(name=link["href"][1:])))
         page.body["id"] = name
         for picture in page.body.select("img"):
             picture["src"] = pages.resolve(page, picture["src"])
@@ -145,8 +148,17 @@ def _pack(path, book):
     with pikepdf.open(path, allow_overwriting_input=True) as pdf:
         pdf.docinfo["/Author"] = book.author
         del pdf.docinfo["/Creator"]  # a line about the browser
+        pdf.Root.PageMode = pikepdf.Name.UseOutlines  # a viewer opens it with the bookmarks
         name_words(pdf)
+        write_bookmarks_once(pdf)
         pdf.save(path, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+
+
+def write_bookmarks_once(pdf):
+    """Halve the bookmarks that Chromium wrote twice, as it does with some headings."""
+    for entry in pdf.objects:
+        if isinstance(entry, pikepdf.Dictionary) and {"/Title", "/Parent"} <= entry.keys():
+            entry.Title = re.sub(r"^(.+)\1$", r"\1", str(entry.Title))
 
 
 def name_words(pdf):
