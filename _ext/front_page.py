@@ -155,14 +155,23 @@ def _count(app, config):
     config.html_css_files[:] = [file for file in config.html_css_files if file != STYLE]
 
 
-def _style(app, pagename, templatename, context, doctree):
+def offered(body, folder):
+    """Show the links to those files to take away that lie in the folder, of an earlier build."""
+    for name in re.findall(r'href="([^"]+)" hidden', body):
+        if (folder / name).is_file():
+            body = body.replace(f'href="{name}" hidden', f'href="{name}"')
+    return body
+
+
+def _front_page(app, pagename, templatename, context, doctree):
     if pagename == app.config.root_doc:
         app.add_css_file(STYLE)
+        context["body"] = offered(context["body"], Path(app.outdir))
 
 
 def setup(app):
     """Register with Sphinx."""
     app.add_directive("chapter-cards", ChapterCards)
     app.connect("config-inited", _count)
-    app.connect("html-page-context", _style)
+    app.connect("html-page-context", _front_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

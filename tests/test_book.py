@@ -84,7 +84,8 @@ def build(folder, settings):
 
 def test_a_line_does_not_part_what_belongs_together(tmp_path):
     text = (
-        "So ($x = 1$), then $y$-th or $z$ of 80 %, `80 %`, *5 %* and p ≥ 5.\n\n$a$,$b$; $c$, `a-b` (`-a`)."
+        "So ($x = 1$), then $y$-th or $z$ of 80 %, `80 %`, *5 %* and p ≥ 5."
+        "\n\n$a$,$b$; $c$, `a-b` (`-a`)."
     )
     (tmp_path / "index.md").write_text(f"# Up to 90 %\n\n{text}\n", encoding="utf-8")
     settings = {"extensions": ["myst_parser", "sphinx.ext.mathjax", "line_breaks"]}

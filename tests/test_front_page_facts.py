@@ -75,6 +75,13 @@ def test_minutes_are_those_at_the_head_of_a_chapter(front_page, line, minutes):
         front_page.minutes(cells[:1])
 
 
+def test_files_to_take_away_are_offered_where_they_are(front_page, tmp_path):
+    (tmp_path / "a.epub").touch()
+    links = '<a href="{}" hidden>one</a>'
+    body = links.format("a.epub") + links.format("b.pdf")
+    assert front_page.offered(body, tmp_path) == body.replace('a.epub" hidden', 'a.epub"')
+
+
 def test_claims_and_mistakes_are_counted_where_they_stand(front_page):
     cells = [
         text_cell("A line such as ✔ is a claim."),

@@ -14,6 +14,8 @@ from types import SimpleNamespace
 import yaml
 from bs4 import BeautifulSoup
 
+from _ext.front_page import offered
+
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "_build" / "html"
 FIRST = "intro.html"
@@ -81,13 +83,9 @@ def resolve(page, path):
 
 
 def offer():
-    """Show the links to the finished files on the first page, where each is built hidden."""
+    """Show the links to the finished files on the first page, which was built before them."""
     page = BOOK / FIRST
-    text = page.read_text(encoding="utf-8")
-    for name in re.findall(r'href="([^"]+)" hidden', text):
-        if (BOOK / name).is_file():
-            text = text.replace(f'href="{name}" hidden', f'href="{name}"')
-    page.write_text(text, encoding="utf-8")
+    page.write_text(offered(page.read_text(encoding="utf-8"), BOOK), encoding="utf-8")
 
 
 def parse(path):
