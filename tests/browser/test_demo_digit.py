@@ -240,6 +240,7 @@ def test_it_reads_what_a_finger_draws_and_the_page_stays(start):
     for (x, y), (to_x, to_y) in pairwise(touches):
         for share in np.linspace(0, 1, 12):
             touch("touchMove", (x + share * (to_x - x), y + share * (to_y - y)))
+    expect_answer(page, 7)
     drawn = pad_of(page).evaluate("(e) => e.toDataURL()")
     left, right = points_on(page, [(30, 250), (250, 250)])
     touch("touchStart", touches[-1], left)  # a second finger draws nothing

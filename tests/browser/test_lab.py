@@ -57,7 +57,7 @@ def lab(browser, tmp_path_factory):
             assert server.poll() is None, "JupyterLab did not start"
             time.sleep(0.3)
     yield address
-    server.terminate()
+    server.kill()  # it has no kernel to end, and does not always heed a milder signal
     server.wait(20)
 
 
