@@ -2,7 +2,7 @@
 
 A browser draws a formula as a box, and without this it may begin a line with the comma behind it.
 It may also break an option of a command, such as --nproc-per-node, behind each of its dashes. Long
-code may break behind a mark, and so need not break inside a word.
+code and addresses may break behind a mark, and so need not break inside a word.
 """
 
 import re
@@ -34,6 +34,9 @@ class LineBreaks(SphinxPostTransform):
                 _join(code)
             elif len(code.astext()) > SHORT:
                 _part(code)
+        for link in list(self.document.findall(nodes.reference)):
+            if link.astext().startswith("http"):
+                _part(link)
 
 
 def _join(node):
@@ -54,14 +57,13 @@ def _join(node):
         parent[place - 1] = nodes.Text(before[: -len(opening)])
 
 
-def _part(code):
-    """Let a line break in code behind its marks."""
-    for text in list(code.findall(nodes.Text)):
-        first, *others = map(nodes.Text, MARK.split(text))
-        parts = [
-            part for other in others for part in (nodes.raw("", "<wbr>", format="html"), other)
-        ]
-        text.parent.replace(text, [first, *parts])
+def _part(node):
+    """Let a line break in code or an address behind its marks."""
+    for text in list(node.findall(nodes.Text)):
+        parts = []
+        for part in MARK.split(text):
+            parts += [nodes.raw("", "<wbr>", format="html"), nodes.Text(part)]
+        text.parent.replace(text, parts[1:])
 
 
 def setup(app):

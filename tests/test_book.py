@@ -107,7 +107,7 @@ def test_long_code_breaks_behind_a_mark_and_stays_whole_as_text(tmp_path):
         "a_long.name_of_one",
         "(2, 3) = x.shape",
     ]
-    text = " and ".join(f"`{one}`" for one in code)
+    text = " and ".join(f"`{one}`" for one in code) + " at <https://a.org/one/two.html>"
     (tmp_path / "index.md").write_text(f"# Code\n\n{text}\n", encoding="utf-8")
     settings = {"extensions": ["myst_parser", "line_breaks"], "html_theme": "basic"}
     page = BeautifulSoup((build(tmp_path, settings) / "index.html").read_bytes(), "html.parser")
@@ -121,6 +121,7 @@ def test_long_code_breaks_behind_a_mark_and_stays_whole_as_text(tmp_path):
         "a_|long.|name_|of_|one",
         "(2, 3) = x.|shape",
     ]
+    assert page.select_one("section a.external").get_text() == "https://a.|org/|one/|two.|html"
 
 
 def test_negative_numbers_of_a_table_have_a_minus_sign(tmp_path):

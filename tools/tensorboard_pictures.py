@@ -95,7 +95,6 @@ def _take_pictures(address):
         parts = ((278, 338, 179), (492, 280, 52), (586, 338, 269))  # no dates: they need the room
         rest = [_image(page, (PANE + 10, top, *size)) for top, *size in parts]
         _store("images", _stack([first, *rest]))
-        page.set_viewport_size({"width": WIDTH, "height": 1200})
         page.set_viewport_size({"width": WIDTH, "height": 860})
         shoot("graphs", (0, 0, WIDTH, 860))
         page.mouse.dblclick(360, 262)  # opens the box "Sequential"

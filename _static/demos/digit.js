@@ -167,7 +167,7 @@ const digit = (() => {
     }
 
     canvas.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      if (demos.isBrowsers(event)) return;
       if (event.key in demos.ARROWS) {
         held.add(event.key);
         move();
@@ -189,8 +189,6 @@ const digit = (() => {
   // --- the answer
 
   const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
-
-  const decimal = (score) => (Math.round(10 * score) / 10 || 0).toFixed(1).replace("-", "−"); // no -0
 
   // Write into a live text, when the pen rests: not each frame of a stroke is to be read aloud.
   function spoken(live) {
@@ -229,7 +227,7 @@ const digit = (() => {
       this.rows.forEach((row, value) => {
         const [, score, bar, share] = row.children;
         const probability = found?.probabilities[value] ?? 0;
-        score.textContent = found ? decimal(found.stages.scores.data[value]) : "";
+        score.textContent = found ? demos.decimal(found.stages.scores.data[value], 1) : "";
         share.textContent = found ? percent(probability) : "";
         bar.style.setProperty("--share", probability);
         row.classList.toggle("chosen", value === found?.answer);

@@ -83,7 +83,7 @@
 
   // --- words
 
-  const decimal = (value) => (Math.round(100 * value) / 100 || 0).toFixed(2).replace("-", "−"); // no -0
+  const decimal = (value) => demos.decimal(value, 2);
   const range = (from, count, limit) =>
     `${Math.max(from, 0)} to ${Math.min(from + count, limit) - 1}`;
 
@@ -184,7 +184,7 @@
         if (box) choose({ number: stage.number, ...this.at(box, event) });
       });
       this.maps.box.addEventListener("keydown", (event) => {
-        if (event.ctrlKey || event.altKey || event.metaKey || !(event.key in demos.ARROWS)) return;
+        if (demos.isBrowsers(event) || !(event.key in demos.ARROWS)) return;
         event.preventDefault();
         move(stage, ...demos.ARROWS[event.key]);
       });
@@ -271,7 +271,8 @@
       { class: "layers" },
       element("p", {}, "The network is not given the drawing, but a picture like those of MNIST:"),
       steps.box,
-      element("p", {}, "Tap a unit of any layer to see what it saw, and the weights that it used (red positive, blue negative):"),
+      element("p", {}, "Tap a unit of any layer to see what it saw, and the weights that it used ",
+        "(red positive, blue negative):"),
       element("div", {}, ...stages.map((stage) => stage.box), inspector.box),
     );
 

@@ -94,7 +94,7 @@ demos.register("output_size", (box) => {
   const output = cells.grid("Output", KEYS);
   for (const { drawing } of [input, output]) {
     drawing.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      if (demos.isBrowsers(event)) return;
       const step = demos.ARROWS[event.key];
       if (step) moveTo(place.map((number, axis) => number + step[axis]));
       else if (event.key === "Escape") pin(null);

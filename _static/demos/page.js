@@ -106,10 +106,17 @@ const demos = (() => {
     return control;
   }
 
+  // With one of these, a key is the browser's own.
+  const isBrowsers = ({ ctrlKey, altKey, metaKey }) => ctrlKey || altKey || metaKey;
+
   // What an arrow key adds to a row and a column.
   const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
   const row = (...children) => element("div", { class: "demo-row" }, ...children);
+
+  // A number with its minus sign, and no -0.
+  const decimal = (value, digits) =>
+    (Number(value.toFixed(digits)) || 0).toFixed(digits).replace("-", "−");
 
   // A digit with its article: "a 7", "an 8".
   const a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
@@ -185,7 +192,7 @@ const demos = (() => {
   }
 
   return {
-    register, element, svg, button, slider, select, checkbox, row, a, live, decode, decode_state,
-    ARROWS, color, font, reducedMotion, drawing, drawPixels, shade,
+    register, element, svg, button, slider, select, checkbox, row, decimal, a, live, decode, decode_state,
+    ARROWS, isBrowsers, color, font, reducedMotion, drawing, drawPixels, shade,
   };
 })();

@@ -114,7 +114,7 @@ demos.register("receptive_field", (box) => {
       if (event.pointerType === "mouse") choose(cells.under(grid.drawing, event));
     });
     grid.drawing.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.altKey || event.metaKey) return;
+      if (demos.isBrowsers(event)) return;
       const step = demos.ARROWS[event.key];
       if (!step) return;
       event.preventDefault();
@@ -178,6 +178,12 @@ demos.register("receptive_field", (box) => {
     );
   }
 
+  // What a layer makes of a map. A pooling is tried out, because it also refuses too much padding.
+  function sizeBehind({ kind, kernel_size, stride, padding, dilation }, from) {
+    if (kind === "convolution") return cnn.conv_output_size(from, kernel_size, stride, padding, dilation);
+    return cnn.max_pool2d(cnn.tensor([1, 1, from, from]), kernel_size, { stride, padding }).shape[3];
+  }
+
   // --- all of it, after each change
 
   function rebuild(stack, name) {
@@ -196,11 +202,7 @@ demos.register("receptive_field", (box) => {
     sizes = [size];
     refusal.textContent = "";
     try {
-      for (const { kind, kernel_size, stride, padding, dilation } of layers) {
-        if (kind === "pooling" && 2 * padding > kernel_size)
-          throw new Error(`padding=${padding} is more than half of kernel_size=${kernel_size}`);
-        sizes.push(cnn.conv_output_size(sizes.at(-1), kernel_size, stride, padding, dilation));
-      }
+      for (const layer of layers) sizes.push(sizeBehind(layer, sizes.at(-1)));
     } catch (error) {
       refusal.textContent = `Layer ${sizes.length}: ${error.message}.`;
     }

@@ -163,7 +163,7 @@ const sliding = (() => {
     node.setAttribute("role", "application");
     node.setAttribute("aria-label", "The window: the arrow keys move it");
     node.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.altKey || event.metaKey || !(event.key in demos.ARROWS)) return;
+      if (demos.isBrowsers(event) || !(event.key in demos.ARROWS)) return;
       event.preventDefault();
       move(layer.place.map((p, axis) => p + demos.ARROWS[event.key][axis]));
     });
